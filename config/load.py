@@ -1,0 +1,105 @@
+"""Read a stage file, or say everything that is wrong with it at once."""
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from config import rules
+from config.model import Section, StageConfig
+
+FOLDER = Path(__file__).resolve().parent
+
+
+class ConfigError(Exception):
+    """A stage file that cannot be used; its text is for the person who wrote the file."""
+
+    def __init__(self, source: str, faults: list[str]) -> None:
+        self.faults = faults
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        super().__init__("\n".join([f"{source}: {count}", *(f"  - {fault}" for fault in faults)]))
+
+
+def available_stages(folder: Path = FOLDER) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.toml"))
+
+
+def load_stage(name: str | None, folder: Path = FOLDER) -> tuple[StageConfig, list[str]]:
+    """The stage's settings and the warnings about them; raises ConfigError with every fault."""
+    stages = available_stages(folder)
+    if name not in stages:
+        said = "no stage was chosen" if name is None else f'there is no stage "{name}"'
+        raise ConfigError(
+            "config", [f"{said}; choose one with -c stage=NAME, where NAME is one of {', '.join(stages)}"]
+        )
+    path = folder / f"{name}.toml"
+    source = f"{folder.name}/{path.name}"
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(source, [f"is not valid TOML: {error}"]) from None
+    except OSError as error:
+        raise ConfigError(source, [f"cannot be read: {error.strerror}"]) from None
+    return parse_stage(raw, source)
+
+
+def parse_stage(raw: dict[str, Any], source: str) -> tuple[StageConfig, list[str]]:
+    faults, sections = [], {}
+    for key in raw.keys() - StageConfig.model_fields.keys():
+        faults.append(f"[{key}] is not a section{_suggestion(key, StageConfig)}; rename or remove it")
+    for name, field in StageConfig.model_fields.items():
+        kind = field.annotation
+        assert isinstance(kind, type) and issubclass(kind, Section)  # noqa: S101  (a slip of ours, not of the user's)
+        try:
+            sections[name] = kind.model_validate(raw.get(name, {}))
+        except ValidationError as error:
+            faults += [_sentence(name, kind, fault) for fault in error.errors()]
+    findings = rules.check(sections)
+    faults += [str(finding) for finding in findings if finding.refused]
+    if faults:
+        raise ConfigError(source, sorted(faults))
+    warnings = [f"{source}: {finding}" for finding in findings if not finding.refused]
+    return StageConfig.model_validate(sections), warnings
+
+
+def _sentence(section: str, kind: type[BaseModel], fault: Any) -> str:  # noqa: ANN401  (pydantic's ErrorDetails)
+    key = ".".join([section, *(str(part) for part in fault["loc"])])
+    match fault["type"]:
+        case "missing":
+            purpose = _description(kind, fault["loc"])
+            return f"{key} is missing{f' ({purpose})' if purpose else ''}; add it, as in config/dev.toml"
+        case "extra_forbidden":
+            return f"{key} is not a key{_suggestion(str(fault['loc'][-1]), _owner(kind, fault['loc']))}; remove or rename it"
+    return f"{key} = {rules.toml(fault['input'])}: {_allowed(fault)}"
+
+
+def _allowed(fault: Any) -> str:  # noqa: ANN401
+    context = fault.get("ctx", {})
+    match fault["type"]:
+        case "string_pattern_mismatch":
+            return f"must match {context['pattern']}"
+        case "literal_error":
+            return f"must be {context['expected'].replace(chr(39), chr(34))}"
+        case "greater_than_equal" | "greater_than" | "less_than_equal" | "less_than":
+            return "must be " + fault["msg"].removeprefix("Input should be ")
+    return fault["msg"].replace("Input should be", "must be")
+
+
+def _owner(kind: type[BaseModel], location: tuple[str | int, ...]) -> type[BaseModel]:
+    for part in location[:-1]:
+        inner = kind.model_fields[str(part)].annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            kind = inner
+    return kind
+
+
+def _description(kind: type[BaseModel], location: tuple[str | int, ...]) -> str:
+    field = _owner(kind, location).model_fields.get(str(location[-1]))
+    return (field.description or "").rstrip(".") if field else ""
+
+
+def _suggestion(key: str, kind: type[BaseModel]) -> str:
+    near = difflib.get_close_matches(key, kind.model_fields, n=1)
+    return f"; did you mean {near[0]}" if near else ""

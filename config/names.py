@@ -1,0 +1,29 @@
+"""Every name that we choose ourselves. CloudFormation generates all others, so that nothing collides and all can be replaced.
+
+Chosen are: what CloudFormation demands a name for, and the endpoint's and variant's, which must outlive any update.
+"""
+
+from dataclasses import dataclass
+
+VARIANT = "primary"
+ALIAS = "live"
+"""The predict function's alias: what the API calls, and what provisioned concurrency belongs to."""
+SCALING_POLICY = "track-load"
+"""A scaling policy's name is unique within its target only, so that one name serves every target."""
+
+
+@dataclass(frozen=True)
+class Names:
+    project: str
+    stage: str
+
+    def stack(self, room: str) -> str:
+        return f"{self.project}-{self.stage}-{room}"
+
+    def endpoint(self, mode: str) -> str:
+        # The mode is part of the name, since an endpoint cannot change it and a replacement needs another name.
+        return f"{self.project}-{self.stage}-{mode}"
+
+    @property
+    def model_group(self) -> str:
+        return f"{self.project}-{self.stage}-models"

@@ -1,0 +1,82 @@
+"""The two buckets: private, encrypted, TLS only."""
+
+from typing import cast
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from config.model import Data
+from stacks.constructs.findings import acknowledge
+
+CAPTURE_PREFIX = "capture"
+UNFINISHED_UPLOAD_DAYS = 7
+
+
+class AccessLogBucket(s3.Bucket):
+    """Where S3 writes who read what. The log service cannot write under a customer's key, hence S3's own encryption."""
+
+    def __init__(self, scope: Construct, id: str, *, keep_days: int, removal_policy: RemovalPolicy) -> None:
+        super().__init__(
+            scope,
+            id,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            enforce_ssl=True,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    id="expire",
+                    expiration=Duration.days(keep_days),
+                    abort_incomplete_multipart_upload_after=Duration.days(UNFINISHED_UPLOAD_DAYS),
+                )
+            ],
+            removal_policy=removal_policy,
+            auto_delete_objects=removal_policy == RemovalPolicy.DESTROY,
+        )
+        acknowledge(self, "AwsSolutions-S1", "This is the access log; logging reads of it would log itself")
+
+
+class DataBucket(s3.Bucket):
+    """Data sets, models, captured requests and batches, each under its prefix; its events go to EventBridge."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        key: kms.IKey,
+        access_log: s3.IBucket,
+        config: Data,
+        removal_policy: RemovalPolicy,
+    ) -> None:
+        super().__init__(
+            scope,
+            id,
+            encryption=s3.BucketEncryption.KMS,
+            encryption_key=key,
+            bucket_key_enabled=True,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            enforce_ssl=True,
+            versioned=True,
+            server_access_logs_bucket=access_log,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    id="tidy",
+                    noncurrent_version_expiration=Duration.days(config.noncurrent_days),
+                    abort_incomplete_multipart_upload_after=Duration.days(UNFINISHED_UPLOAD_DAYS),
+                ),
+                s3.LifecycleRule(
+                    id="forget-captures", prefix=f"{CAPTURE_PREFIX}/", expiration=Duration.days(config.capture_days)
+                ),
+            ],
+            removal_policy=removal_policy,
+            auto_delete_objects=removal_policy == RemovalPolicy.DESTROY,
+        )
+        # The L2 switch for EventBridge brings a function that may rewrite every bucket's notifications; the property does not.
+        resource = cast(s3.CfnBucket, self.node.default_child)
+        resource.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+            event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
+        )

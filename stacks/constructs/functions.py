@@ -1,0 +1,59 @@
+"""A Python function from one folder of lambda_src, with a role and a log group of its own and nothing else."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from config.model import LogDays
+from stacks.constructs import source_folders
+from stacks.constructs.logs import ExpiringLog
+
+
+class PythonFunction(lambda_.Function):
+    """Its role may write its own log and do what `statements` say."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        folder: str,
+        description: str,
+        memory_mb: int,
+        timeout_seconds: int,
+        log_days: LogDays,
+        environment: dict[str, str],
+        statements: list[iam.PolicyStatement],
+        reserved_concurrency: int | None = None,
+    ) -> None:
+        parts = Construct(scope, f"{id}Parts")
+        log_group = ExpiringLog(parts, "Log", keep_days=log_days)
+        write_log = iam.PolicyStatement(
+            sid="WriteLog",
+            actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+            resources=[log_group.log_group_arn],
+        )
+        role = iam.Role(
+            parts,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            inline_policies={"Function": iam.PolicyDocument(statements=[*statements, write_log])},
+        )
+        super().__init__(
+            scope,
+            id,
+            description=description,
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            architecture=lambda_.Architecture.ARM_64,
+            code=lambda_.Code.from_asset(
+                str(source_folders.LAMBDA_SRC), exclude=["*", f"!{folder}", *source_folders.EXCLUDE]
+            ),
+            handler=f"{folder}.handler.handle",
+            role=role.without_policy_updates(),
+            log_group=log_group,
+            memory_size=memory_mb,
+            timeout=Duration.seconds(timeout_seconds),
+            environment=environment,
+            reserved_concurrent_executions=reserved_concurrency,
+        )

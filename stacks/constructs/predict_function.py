@@ -1,0 +1,60 @@
+"""The predict function, published as a version behind the alias that the API calls."""
+
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from config.model import Api, Concurrency
+from config.names import ALIAS
+from stacks.constructs.functions import PythonFunction
+from stacks.constructs.model_endpoint import ModelEndpoint
+
+
+class PredictFunction(Construct):
+    """May invoke one endpoint and write its own log; nothing else."""
+
+    def __init__(self, scope: Construct, id: str, *, config: Api, endpoint: ModelEndpoint) -> None:
+        super().__init__(scope, id)
+        self.function = PythonFunction(
+            self,
+            "Function",
+            folder="predict",
+            description="Takes an image or its URL, asks the endpoint, answers labels and probabilities",
+            memory_mb=config.memory_mb,
+            timeout_seconds=config.timeout_seconds,
+            log_days=config.log_days,
+            reserved_concurrency=config.concurrency.reserved,
+            environment={
+                "ENDPOINT_NAME": endpoint.endpoint_name,
+                "TOP_K": str(config.top_k),
+                "MAX_IMAGE_BYTES": str(config.max_image_bytes),
+                "FETCH_TIMEOUT_SECONDS": str(config.fetch_timeout_seconds),
+                "INVOKE_TIMEOUT_SECONDS": str(config.invoke_timeout_seconds),
+                "ALLOWED_IMAGE_HOSTS": ",".join(config.allowed_image_hosts),
+            },
+            statements=[
+                iam.PolicyStatement(
+                    sid="InvokeEndpoint",
+                    actions=["sagemaker:InvokeEndpoint"],
+                    resources=[endpoint.arn_in(Stack.of(self))],
+                )
+            ],
+        )
+        self.alias = self._alias(config.concurrency)
+
+    def _alias(self, concurrency: Concurrency) -> lambda_.Alias:
+        """Warm environments belong to the alias: on the version, each deploy would begin cold and pay twice."""
+        warm = concurrency.provisioned_min > 0
+        alias = lambda_.Alias(
+            self,
+            "Alias",
+            alias_name=ALIAS,
+            version=self.function.current_version,
+            provisioned_concurrent_executions=concurrency.provisioned_min if warm else None,
+        )
+        if warm:
+            alias.add_auto_scaling(
+                min_capacity=concurrency.provisioned_min, max_capacity=concurrency.provisioned_max
+            ).scale_on_utilization(utilization_target=concurrency.provisioned_utilization)
+        return alias

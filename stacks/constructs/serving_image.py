@@ -1,0 +1,69 @@
+"""The image that the endpoint runs, and the repository that it is pulled from, whoever builds it."""
+
+import re
+from dataclasses import dataclass
+
+from aws_cdk import Aws, CustomResource, Duration
+from aws_cdk import aws_ecr_assets as ecr_assets
+from constructs import Construct
+
+from config.model import Image
+from stacks.constructs import source_folders
+from stacks.constructs.image_builder import BUILD_TIMEOUT, ImageBuilder
+
+ECR_URI = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com[a-z.]*/(?P<name>[^:@]+)")
+
+
+@dataclass(frozen=True)
+class ServingImage:
+    uri: str
+    repository_arn: str | None
+    """Where the hosting role must be allowed to pull; None for a registry that is not ECR."""
+
+
+def given_image(uri: str) -> ServingImage:
+    ecr = ECR_URI.match(uri)
+    arn = f"arn:{Aws.PARTITION}:ecr:{ecr['region']}:{ecr['account']}:repository/{ecr['name']}" if ecr else None
+    return ServingImage(uri, arn)
+
+
+def built_image(scope: Construct, builder: ImageBuilder) -> ServingImage:
+    """Ask for the image that belongs to the sources, and get it by digest.
+
+    The request lives with the endpoint, not with the builder: a digest that crossed stacks could never change, since
+    CloudFormation refuses to alter an export in use.
+    """
+    request = CustomResource(
+        scope,
+        "Image",
+        resource_type="Custom::ServingImage",
+        service_token=builder.function.function_arn,
+        service_timeout=Duration.minutes(BUILD_TIMEOUT.to_minutes() + 5),
+        properties={
+            "Project": builder.project.ref,
+            "Repository": builder.repository.repository_name,
+            "Tag": builder.tag,
+        },
+    )
+    return ServingImage(request.get_att_string("ImageUri"), builder.repository.repository_arn)
+
+
+def docker_image(scope: Construct) -> ServingImage:
+    """Built where `cdk deploy` runs; the bootstrap repository's tags are content hashes and immutable."""
+    asset = ecr_assets.DockerImageAsset(
+        scope,
+        "Image",
+        directory=str(source_folders.SERVING),
+        exclude=source_folders.EXCLUDE,
+        platform=ecr_assets.Platform.LINUX_AMD64,
+        target="serve",
+    )
+    return ServingImage(asset.image_uri, asset.repository.repository_arn)
+
+
+def serving_image(scope: Construct, config: Image, builder: ImageBuilder | None) -> ServingImage:
+    if config.source == "docker":
+        return docker_image(scope)
+    if builder is not None:
+        return built_image(scope, builder)
+    return given_image(str(config.uri))

@@ -1,0 +1,10 @@
+"""The folders that ship, and what in them does not: neither caches nor notes may change an asset's hash."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+LAMBDA_SRC = ROOT / "lambda_src"
+SERVING = ROOT / "serving"
+STARTER_MODEL = ROOT / "training" / "starter" / "model.tar.gz"
+
+EXCLUDE = ["**/__pycache__", "**/*.pyc", "**/.DS_Store"]

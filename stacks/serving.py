@@ -1,0 +1,60 @@
+"""The model behind an endpoint that scales."""
+
+from aws_cdk import CfnOutput, Environment, Stack
+from constructs import Construct
+
+from config import StageConfig
+from config.names import Names
+from stacks.constructs.endpoint_scaling import EndpointScaling
+from stacks.constructs.hosting_role import HostingRole
+from stacks.constructs.model_data import model_data
+from stacks.constructs.model_endpoint import ModelEndpoint
+from stacks.constructs.serving_image import serving_image
+from stacks.data import DataStack
+from stacks.image import ImageStack
+
+
+class ServingStack(Stack):
+    """CloudFormation alone owns the endpoint: a new model is a changed artefact in the stage file, and a deploy."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        config: StageConfig,
+        names: Names,
+        data: DataStack,
+        image: ImageStack | None,
+        env: Environment,
+    ) -> None:
+        super().__init__(scope, id, env=env, description="Whippet's model behind a scaled endpoint")
+        endpoint_name = names.endpoint(config.serving.mode)
+        container = serving_image(self, config.image, image.builder if image else None)
+        model = model_data(self, config.model, data.bucket)
+        role = HostingRole(
+            self,
+            "HostingRole",
+            endpoint_name=endpoint_name,
+            image=container,
+            model=model,
+            bucket=data.bucket,
+            key=data.key,
+            captures=config.serving.capture_percent > 0,
+        )
+        self.endpoint = ModelEndpoint(
+            self,
+            "Hosting",
+            endpoint_name=endpoint_name,
+            config=config.serving,
+            version=config.model.version,
+            image=container,
+            model=model,
+            role=role,
+            bucket=data.bucket,
+            key=data.key,
+        )
+        if config.serving.scaling.enabled:
+            EndpointScaling(self, "Scaling", endpoint=self.endpoint, config=config.serving.scaling)
+        CfnOutput(self, "EndpointName", value=endpoint_name, description="What InvokeEndpoint takes")
+        CfnOutput(self, "ModelVersion", value=config.model.version, description="Version of the model that is served")

@@ -1,0 +1,33 @@
+"""The whole app: which stacks a stage has and what each takes from the others."""
+
+from aws_cdk import Annotations, App, Environment, Tags
+
+from config import load_stage
+from config.names import Names
+from stacks.api import ApiStack
+from stacks.data import DataStack
+from stacks.image import ImageStack
+from stacks.serving import ServingStack
+
+
+def build_app(app: App, stage_name: str | None) -> None:
+    """Add one stage's stacks to the app; raises ConfigError where its stage file cannot work."""
+    config, warnings = load_stage(stage_name)
+    names = Names(config.stage.project, str(stage_name))
+    environment = Environment(account=config.stage.account, region=config.stage.region)
+
+    data = DataStack(app, names.stack("data"), config=config, names=names, env=environment)
+    image = (
+        ImageStack(app, names.stack("image"), config=config, env=environment)
+        if config.image.source == "codebuild"
+        else None
+    )
+    serving = ServingStack(
+        app, names.stack("serving"), config=config, names=names, data=data, image=image, env=environment
+    )
+    ApiStack(app, names.stack("api"), config=config.api, endpoint=serving.endpoint, env=environment)
+
+    Tags.of(app).add("project", config.stage.project)
+    Tags.of(app).add("stage", str(stage_name))
+    for number, warning in enumerate(warnings):
+        Annotations.of(app).add_warning_v2(f"whippet:stage-file-{number}", warning)
