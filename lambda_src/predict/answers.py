@@ -1,0 +1,39 @@
+"""The function's answers in the shape of an HTTP API, with the headers that a browser needs to stay safe."""
+
+import json
+from typing import Any
+
+from .refusals import Refusal
+
+Answer = dict[str, Any]
+
+
+def success(content: dict[str, Any]) -> Answer:
+    """A JSON answer."""
+    return _json_answer(200, content)
+
+
+def refusal_answer(refusal: Refusal, request_id: str) -> Answer:
+    """The error in the same shape for every cause."""
+    headers = {}
+    if refusal.retry_after_seconds is not None:
+        headers["retry-after"] = str(refusal.retry_after_seconds)
+    if refusal.allow is not None:
+        headers["allow"] = refusal.allow
+    content = {"error": {"code": refusal.code, "message": refusal.message}, "request_id": request_id}
+    return _json_answer(refusal.status, content, headers)
+
+
+def _json_answer(status: int, content: dict[str, Any], headers: dict[str, str] | None = None) -> Answer:
+    return {
+        "statusCode": status,
+        "headers": {
+            "content-type": "application/json",
+            "cache-control": "no-store",
+            "x-content-type-options": "nosniff",
+            "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+            "referrer-policy": "no-referrer",
+            **(headers or {}),
+        },
+        "body": json.dumps(content, separators=(",", ":")),
+    }
