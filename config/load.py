@@ -71,7 +71,8 @@ def _sentence(section: str, kind: type[BaseModel], fault: Any) -> str:  # noqa: 
             purpose = _description(kind, fault["loc"])
             return f"{key} is missing{f' ({purpose})' if purpose else ''}; add it, as in config/dev.toml"
         case "extra_forbidden":
-            return f"{key} is not a key{_suggestion(str(fault['loc'][-1]), _owner(kind, fault['loc']))}; remove or rename it"
+            hint = _suggestion(str(fault["loc"][-1]), _owner(kind, fault["loc"]))
+            return f"{key} is not a key{hint}; rename or remove it"
     return f"{key} = {rules.toml(fault['input'])}: {_allowed(fault)}"
 
 

@@ -47,7 +47,7 @@ class Data(Section):
 
 class Image(Section):
     source: Literal["codebuild", "docker", "uri"]
-    """Who builds the serving image: CodeBuild in the account, Docker where `cdk deploy` runs, or nobody (a given URI)."""
+    """Who builds the serving image: CodeBuild in the account, Docker where cdk runs, or nobody (a given URI)."""
     uri: ImageUri | None = None
     """The image, when source is "uri"; best pinned as ...@sha256:..."""
 
@@ -67,7 +67,7 @@ class Scaling(Section):
     max_instances: Annotated[int, Field(ge=1, le=100)]
     """Never more instances than this: the ceiling of the bill."""
     target_invocations_per_minute: Annotated[float, Field(gt=0, le=1_000_000)]
-    """The rate for one instance, a minute, that scaling holds: requests a second of one instance x 60 x 0.5 to start."""
+    """Requests a minute and instance that scaling holds: what one instance can do a second x 60 x 0.5 to start."""
     scale_out_cooldown_seconds: Annotated[int, Field(ge=0, le=3600)]
     """Seconds after a scale-out in which only a larger one may follow."""
     scale_in_cooldown_seconds: Annotated[int, Field(ge=0, le=3600)]

@@ -1,4 +1,4 @@
-"""Every name that we choose ourselves. CloudFormation generates all others, so that nothing collides and all can be replaced.
+"""Every name that we choose ourselves; CloudFormation generates all others, so that nothing collides.
 
 Chosen are: what CloudFormation demands a name for, and the endpoint's and variant's, which must outlive any update.
 """

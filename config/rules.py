@@ -12,7 +12,30 @@ from config.model import Api, Image, Section, Serving, Stage
 GATEWAY_TIMEOUT_SECONDS = 30
 BURSTABLE = ("ml.t2.", "ml.t3.")
 # Instance families with local NVMe storage, which a volume key does not cover.
-NVME_FAMILIES = ("m5d", "c5d", "r5d", "m6gd", "c6gd", "r6gd", "c6id", "m6id", "r6id", "g4dn", "g5", "g6", "g6e", "p4d", "p4de", "p5", "p5e", "trn1", "inf2")  # fmt: skip
+NVME_FAMILIES = frozenset(
+    [
+        "m5d",
+        "c5d",
+        "r5d",
+        "m6gd",
+        "c6gd",
+        "r6gd",
+        "m6id",
+        "c6id",
+        "r6id",
+        "g4dn",
+        "g5",
+        "g6",
+        "g6e",
+        "p4d",
+        "p4de",
+        "p5",
+        "p5e",
+        "p5en",
+        "trn1",
+        "inf2",
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -84,7 +107,7 @@ def burstable_types_cannot_scale(serving: Serving) -> Iterator[Finding]:
 def nvme_storage_stays_outside_the_key(serving: Serving) -> Iterator[Finding]:
     family = serving.instance_type.split(".")[1]
     if serving.encrypt_volume and family in NVME_FAMILIES:
-        message = f"{serving.instance_type} keeps data on local NVMe, which the key does not cover; it is wiped by AWS instead"
+        message = f"{serving.instance_type} keeps data on local NVMe storage, which this stage's key does not cover"
         yield Finding("serving.encrypt_volume", True, message, refused=False)
 
 
@@ -94,30 +117,31 @@ def timeouts_are_ordered(api: Api) -> Iterator[Finding]:
     inner = api.fetch_timeout_seconds + api.invoke_timeout_seconds
     if inner >= api.timeout_seconds:
         message = (
-            f"must exceed api.fetch_timeout_seconds + api.invoke_timeout_seconds = {inner}, since both happen within it; "
-            f"raise it (below {GATEWAY_TIMEOUT_SECONDS}) or lower one of them"
+            f"must exceed api.fetch_timeout_seconds + api.invoke_timeout_seconds = {inner}, since both happen "
+            f"within it; raise it (below {GATEWAY_TIMEOUT_SECONDS}) or lower one of them"
         )
         yield Finding("api.timeout_seconds", api.timeout_seconds, message)
 
 
 @rule("api")
 def provisioned_lies_within_reserved(api: Api) -> Iterator[Finding]:
-    concurrency = api.concurrency
-    if concurrency.provisioned_min > concurrency.provisioned_max:
-        message = f"is above api.concurrency.provisioned_max = {concurrency.provisioned_max}; raise the one or lower the other"
-        yield Finding("api.concurrency.provisioned_min", concurrency.provisioned_min, message)
-    if concurrency.reserved is not None and concurrency.provisioned_max > concurrency.reserved:
-        message = f"is above api.concurrency.reserved = {concurrency.reserved}, which Lambda refuses; raise the one or lower the other"
-        yield Finding("api.concurrency.provisioned_max", concurrency.provisioned_max, message)
-    if concurrency.provisioned_min == 0 and concurrency.provisioned_max > 0:
+    own = api.concurrency
+    if own.provisioned_min > own.provisioned_max:
+        message = f"is above api.concurrency.provisioned_max = {own.provisioned_max}; raise the one or lower the other"
+        yield Finding("api.concurrency.provisioned_min", own.provisioned_min, message)
+    if own.reserved is not None and own.provisioned_max > own.reserved:
+        message = f"is above api.concurrency.reserved = {own.reserved}, which Lambda refuses; lower it or raise that"
+        yield Finding("api.concurrency.provisioned_max", own.provisioned_max, message)
+    if own.provisioned_min == 0 and own.provisioned_max > 0:
         message = "has no effect while api.concurrency.provisioned_min = 0; set that to 1 or more, or this to 0"
-        yield Finding("api.concurrency.provisioned_max", concurrency.provisioned_max, message)
+        yield Finding("api.concurrency.provisioned_max", own.provisioned_max, message)
 
 
 @rule("api")
 def throttle_burst_holds_a_second(api: Api) -> Iterator[Finding]:
     if api.throttle_burst > 10 * api.throttle_requests_per_second:
-        message = f"is more than ten seconds of api.throttle_requests_per_second = {api.throttle_requests_per_second}; the rate will rarely apply"
+        rate = api.throttle_requests_per_second
+        message = f"is more than ten seconds of api.throttle_requests_per_second = {rate}; that will rarely apply"
         yield Finding("api.throttle_burst", api.throttle_burst, message, refused=False)
 
 

@@ -4,6 +4,7 @@ Standard library only, since it runs before anything is installed. Safe to inter
 """
 
 import argparse
+import importlib.util
 import os
 import platform
 import shutil
@@ -56,24 +57,24 @@ def check_python() -> None:
     if sys.version_info < OLDEST_PYTHON:
         have = platform.python_version()
         raise SetupError(f"this is Python {have}; Whippet needs 3.11 or newer: make PYTHON=python3.11 ...")
-    try:
-        import ensurepip  # noqa: F401  (Debian ships it apart)
-        import venv  # noqa: F401
-    except ImportError:
-        raise SetupError("this Python cannot make virtual environments; on Debian: apt install python3-venv") from None
+    # Debian ships ensurepip apart.
+    if not (importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")):
+        raise SetupError("this Python cannot make virtual environments; on Debian: apt install python3-venv")
 
 
 def make_venv() -> None:
     # A .venv copied from elsewhere or whose Python is gone must not be half used.
-    works = PYTHON.exists() and subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True).returncode == 0
-    if not works:
+    pip_version = [str(PYTHON), "-m", "pip", "--version"]
+    if not PYTHON.exists() or subprocess.run(pip_version, check=False, capture_output=True).returncode:
         shutil.rmtree(VENV, ignore_errors=True)
         run([sys.executable, "-m", "venv", str(VENV)])
 
 
 def install_torch() -> str:
     """The CPU build where its index answers; anywhere else what the configured index gives."""
-    pin = next(line.split()[0] for line in (ROOT / "requirements.txt").read_text().splitlines() if line.startswith("torch=="))
+    pin = next(
+        line.split()[0] for line in (ROOT / "requirements.txt").read_text().splitlines() if line.startswith("torch==")
+    )
     if torch_build().split("+")[0] != pin.removeprefix("torch=="):
         if platform.system() == "Linux" and reachable(TORCH_CPU_INDEX):
             pip("install", pin, "--index-url", TORCH_CPU_INDEX)
@@ -85,13 +86,13 @@ def install_torch() -> str:
 
 def torch_build() -> str:
     code = "import importlib.metadata as m; print(m.version('torch'))"
-    found = subprocess.run([PYTHON, "-c", code], capture_output=True, text=True)
+    found = subprocess.run([str(PYTHON), "-c", code], check=False, capture_output=True, text=True)
     return found.stdout.strip()
 
 
 def reachable(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url + "/", timeout=5):
+        with urllib.request.urlopen(url + "/", timeout=5):  # noqa: S310  (a constant of ours)
             return True
     except (OSError, urllib.error.URLError):
         return False
@@ -119,7 +120,9 @@ def pip(*arguments: str) -> None:
 
 
 def run(command: list[str], env: dict[str, str] | None = None) -> None:
-    done = subprocess.run(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(
+        command, check=False, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     if done.returncode:
         tail = "\n".join(done.stdout.splitlines()[-15:])
         raise SetupError(f"`{' '.join(command)}` failed; its last words:\n{tail}")

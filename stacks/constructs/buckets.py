@@ -75,7 +75,7 @@ class DataBucket(s3.Bucket):
             removal_policy=removal_policy,
             auto_delete_objects=removal_policy == RemovalPolicy.DESTROY,
         )
-        # The L2 switch for EventBridge brings a function that may rewrite every bucket's notifications; the property does not.
+        # The L2's switch for EventBridge brings a function that may rewrite any bucket's notifications; this does not.
         resource = cast(s3.CfnBucket, self.node.default_child)
         resource.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
             event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)

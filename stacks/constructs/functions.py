@@ -1,6 +1,6 @@
 """A Python function from one folder of lambda_src, with a role and a log group of its own and nothing else."""
 
-from aws_cdk import Duration
+from aws_cdk import Duration, IgnoreMode
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
@@ -47,7 +47,9 @@ class PythonFunction(lambda_.Function):
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=lambda_.Architecture.ARM_64,
             code=lambda_.Code.from_asset(
-                str(source_folders.LAMBDA_SRC), exclude=["*", f"!{folder}", *source_folders.EXCLUDE]
+                str(source_folders.LAMBDA_SRC),
+                exclude=["*", f"!{folder}", f"!{folder}/**", *source_folders.EXCLUDE],
+                ignore_mode=IgnoreMode.GIT,
             ),
             handler=f"{folder}.handler.handle",
             role=role.without_policy_updates(),

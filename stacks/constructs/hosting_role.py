@@ -71,14 +71,11 @@ class HostingRole(iam.Role):
             ),
             inline_policies={"Hosting": iam.PolicyDocument(statements=statements)},
         )
-        self._acknowledge_wildcards(bucket, captures)
-
-    def _acknowledge_wildcards(self, bucket: s3.IBucket, captures: bool) -> None:
         acknowledge(
             self,
             "AwsSolutions-IAM5[Resource::*]",
-            "ecr:GetAuthorizationToken and cloudwatch:PutMetricData know no resource: the one is bounded by the statement "
-            "on the repository, the other by its namespace",
+            "ecr:GetAuthorizationToken and cloudwatch:PutMetricData know no resource: the one is bounded by the "
+            "statement on the repository, the other by its namespace",
         )
 
 
@@ -105,5 +102,5 @@ def _log_statement(stack: Stack, endpoint_name: str) -> iam.PolicyStatement:
     return iam.PolicyStatement(
         sid="WriteLog",
         actions=["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-        resources=[group, f"{group}:log-stream:*"],  # stream names are SageMaker's
+        resources=[group, f"{group}:*"],  # the streams in it have names of SageMaker's
     )

@@ -1,4 +1,4 @@
-"""An ECR repository, the CodeBuild project that fills it, and the function through which CloudFormation asks for an image."""
+"""An ECR repository, the CodeBuild project that fills it, and the function that CloudFormation asks for an image."""
 
 from typing import Final
 
@@ -20,8 +20,9 @@ BUILD_TIMEOUT = Duration.minutes(20)
 KEPT_IMAGES = 20
 LOG_DAYS: Final = 30
 # Hosting refuses OCI manifests, which newer builders write as soon as they attach provenance.
+BUILD_FLAGS = "--platform linux/amd64 --provenance=false --sbom=false --target serve"
 BUILD_COMMANDS = [
-    "docker build --platform linux/amd64 --provenance=false --sbom=false --target serve --tag $REPOSITORY_URI:$IMAGE_TAG .",
+    f"docker build {BUILD_FLAGS} --tag $REPOSITORY_URI:$IMAGE_TAG .",
     "docker push $REPOSITORY_URI:$IMAGE_TAG",
 ]
 LOGIN_COMMAND = "aws ecr get-login-password | docker login --username AWS --password-stdin ${REPOSITORY_URI%%/*}"
@@ -62,7 +63,7 @@ class ImageBuilder(Construct):
         acknowledge(
             role,
             "AwsSolutions-IAM5[Resource::*]",
-            "ecr:GetAuthorizationToken knows no resource; what the token may do is bounded by the statement on the repository",
+            "ecr:GetAuthorizationToken knows no resource; the statement on the repository bounds what the token may do",
         )
         project = codebuild.CfnProject(
             self,

@@ -1,4 +1,4 @@
-"""The model, its endpoint configuration and the endpoint: names of the first two are generated, the last two's constant."""
+"""The model, its endpoint configuration and the endpoint; the endpoint's and the variant's names are constant."""
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
@@ -62,8 +62,8 @@ class ModelEndpoint(Construct):
             "Endpoint",
             endpoint_name=endpoint_name,
             endpoint_config_name=configuration.attr_endpoint_config_name,
-            # Without this an update falls back to the initial count in the middle of the day's load. What it also keeps,
-            # and must not, is named below. A fleet that does not scale takes its count from the stage file instead.
+            # Without this an update falls back to the initial count in the middle of the day's load. What it also
+            # keeps, and must not, is named below. A fleet that does not scale takes its count from the stage file.
             retain_all_variant_properties=config.scaling.enabled,
             exclude_retained_variant_properties=[
                 sagemaker.CfnEndpoint.VariantPropertyProperty(variant_property_type=kind)
