@@ -22,8 +22,9 @@ class LambdaContext(Protocol):
 
 
 def _write_log(record: LogRecord) -> None:
+    known = {key: value for key, value in record.items() if value is not None}
     # sys.stdout is looked up on each call because the runtime replaces it after import.
-    sys.stdout.write(json.dumps(record, separators=(",", ":")) + "\n")
+    sys.stdout.write(json.dumps(known, separators=(",", ":")) + "\n")
     sys.stdout.flush()
 
 
