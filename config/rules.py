@@ -12,30 +12,10 @@ from config.model import Api, Image, Section, Serving, Stage
 GATEWAY_TIMEOUT_SECONDS = 30
 BURSTABLE = ("ml.t2.", "ml.t3.")
 # Instance families with local NVMe storage, which a volume key does not cover.
-NVME_FAMILIES = frozenset(
-    [
-        "m5d",
-        "c5d",
-        "r5d",
-        "m6gd",
-        "c6gd",
-        "r6gd",
-        "m6id",
-        "c6id",
-        "r6id",
-        "g4dn",
-        "g5",
-        "g6",
-        "g6e",
-        "p4d",
-        "p4de",
-        "p5",
-        "p5e",
-        "p5en",
-        "trn1",
-        "inf2",
-    ]
-)
+NVME_FAMILIES = {
+    *("m5d", "c5d", "r5d", "m6gd", "c6gd", "r6gd", "m6id", "c6id", "r6id"),
+    *("g4dn", "g5", "g6", "g6e", "p4d", "p4de", "p5", "p5e", "p5en", "trn1", "inf2"),
+}
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from constructs import Construct
 
 from config.model import LogDays
 from stacks.constructs import source_folders
+from stacks.constructs.findings import acknowledge
 from stacks.constructs.logs import ExpiringLog
 
 
@@ -44,7 +45,7 @@ class PythonFunction(lambda_.Function):
             scope,
             id,
             description=description,
-            runtime=lambda_.Runtime.PYTHON_3_13,
+            runtime=lambda_.Runtime.PYTHON_3_14,
             architecture=lambda_.Architecture.ARM_64,
             code=lambda_.Code.from_asset(
                 str(source_folders.LAMBDA_SRC),
@@ -58,4 +59,9 @@ class PythonFunction(lambda_.Function):
             timeout=Duration.seconds(timeout_seconds),
             environment=environment,
             reserved_concurrent_executions=reserved_concurrency,
+        )
+        acknowledge(
+            self,
+            "Serverless-LambdaTracing",
+            "Tracing may write for any function of the account, and the log already tells where the milliseconds went",
         )

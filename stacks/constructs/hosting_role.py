@@ -7,7 +7,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from stacks.constructs.buckets import CAPTURE_PREFIX
-from stacks.constructs.findings import acknowledge
+from stacks.constructs.findings import acknowledge_wildcard
 from stacks.constructs.model_data import ModelData
 from stacks.constructs.serving_image import ServingImage
 
@@ -30,10 +30,20 @@ class HostingRole(iam.Role):
         captures: bool,
     ) -> None:
         stack = Stack.of(scope)
+        log_group = stack.format_arn(
+            service="logs",
+            resource="log-group",
+            resource_name=f"/aws/sagemaker/Endpoints/{endpoint_name}",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
         statements = [
             iam.PolicyStatement(sid="ReadModel", actions=["s3:GetObject"], resources=[model.object_arn]),
             *_pull_statements(image),
-            _log_statement(stack, endpoint_name),
+            iam.PolicyStatement(
+                sid="WriteLog",
+                actions=["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+                resources=[log_group, f"{log_group}:*"],
+            ),
             iam.PolicyStatement(
                 sid="PublishMetrics",
                 actions=["cloudwatch:PutMetricData"],
@@ -71,12 +81,17 @@ class HostingRole(iam.Role):
             ),
             inline_policies={"Hosting": iam.PolicyDocument(statements=statements)},
         )
-        acknowledge(
+        acknowledge_wildcard(
             self,
-            "AwsSolutions-IAM5[Resource::*]",
+            "*",
             "ecr:GetAuthorizationToken and cloudwatch:PutMetricData know no resource: the one is bounded by the "
             "statement on the repository, the other by its namespace",
         )
+        acknowledge_wildcard(self, f"{log_group}:*", "SageMaker names the log streams; the group is this endpoint's")
+        if captures:
+            exported = Stack.of(bucket).export_value(bucket.bucket_arn)
+            reason = "SageMaker names the captured objects; the prefix is theirs alone"
+            acknowledge_wildcard(self, f"{exported}/{CAPTURE_PREFIX}/*", reason)
 
 
 def _pull_statements(image: ServingImage) -> list[iam.PolicyStatement]:
@@ -90,17 +105,3 @@ def _pull_statements(image: ServingImage) -> list[iam.PolicyStatement]:
             resources=[image.repository_arn],
         ),
     ]
-
-
-def _log_statement(stack: Stack, endpoint_name: str) -> iam.PolicyStatement:
-    group = stack.format_arn(
-        service="logs",
-        resource="log-group",
-        resource_name=f"/aws/sagemaker/Endpoints/{endpoint_name}",
-        arn_format=ArnFormat.COLON_RESOURCE_NAME,
-    )
-    return iam.PolicyStatement(
-        sid="WriteLog",
-        actions=["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-        resources=[group, f"{group}:*"],  # the streams in it have names of SageMaker's
-    )

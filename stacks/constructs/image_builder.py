@@ -12,13 +12,14 @@ from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
 from stacks.constructs import source_folders
-from stacks.constructs.findings import acknowledge
+from stacks.constructs.findings import acknowledge, acknowledge_wildcard
 from stacks.constructs.functions import PythonFunction
 from stacks.constructs.logs import ExpiringLog
 
 BUILD_TIMEOUT = Duration.minutes(20)
 KEPT_IMAGES = 20
 LOG_DAYS: Final = 30
+LOST_EVENT = "A lost event fails the deploy that waits for it, by the request's own timeout; a queue would help nobody"
 # Hosting refuses OCI manifests, which newer builders write as soon as they attach provenance.
 BUILD_FLAGS = "--platform linux/amd64 --provenance=false --sbom=false --target serve"
 BUILD_COMMANDS = [
@@ -60,9 +61,9 @@ class ImageBuilder(Construct):
             ),
             inline_policies={"Build": iam.PolicyDocument(statements=self._build_statements(sources, log_group))},
         )
-        acknowledge(
+        acknowledge_wildcard(
             role,
-            "AwsSolutions-IAM5[Resource::*]",
+            "*",
             "ecr:GetAuthorizationToken knows no resource; the statement on the repository bounds what the token may do",
         )
         project = codebuild.CfnProject(
@@ -133,8 +134,9 @@ class ImageBuilder(Construct):
         ]
 
     def _function(self) -> PythonFunction:
+        """Asked by CloudFormation for an image, and told by EventBridge when a build has ended."""
         project_arn = Stack.of(self).format_arn(service="codebuild", resource="project", resource_name=self.project.ref)
-        return PythonFunction(
+        function = PythonFunction(
             self,
             "Function",
             folder="build_image",
@@ -152,10 +154,12 @@ class ImageBuilder(Construct):
                 ),
             ],
         )
+        acknowledge(function, "Serverless-LambdaDLQ", LOST_EVENT)
+        return function
 
     def _tell_when_built(self) -> None:
         """Whatever way a build ends, the function hears of it and answers CloudFormation."""
-        events.Rule(
+        rule = events.Rule(
             self,
             "BuildEnded",
             event_pattern=events.EventPattern(
@@ -168,3 +172,4 @@ class ImageBuilder(Construct):
             ),
             targets=[targets.LambdaFunction(self.function)],
         )
+        acknowledge(rule, "Serverless-EventBusDLQ", LOST_EVENT)

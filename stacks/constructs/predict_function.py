@@ -7,6 +7,7 @@ from constructs import Construct
 
 from config.model import Api, Concurrency
 from config.names import ALIAS
+from stacks.constructs.findings import acknowledge
 from stacks.constructs.functions import PythonFunction
 from stacks.constructs.model_endpoint import ModelEndpoint
 
@@ -40,6 +41,11 @@ class PredictFunction(Construct):
                     resources=[endpoint.arn_in(Stack.of(self))],
                 )
             ],
+        )
+        acknowledge(
+            self.function,
+            "Serverless-LambdaDLQ",
+            "Invoked synchronously only: the caller hears of a failure, and Lambda would put nothing in such a queue",
         )
         self.alias = self._alias(config.concurrency)
 

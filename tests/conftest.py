@@ -1,0 +1,11 @@
+"""What every test may lean on: the project's own Node, and no AWS settings of the person who runs the tests."""
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+os.environ["PATH"] = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+for name in [name for name in os.environ if name.startswith("AWS_")]:
+    del os.environ[name]
