@@ -16,6 +16,10 @@ def build_app(app: App, stage_name: str | None) -> None:
     names = Names(config.stage.project, str(stage_name))
     environment = Environment(account=config.stage.account, region=config.stage.region)
 
+    # Stack traces name temporary folders, and a synthesis must not differ from the next one.
+    for switch in ("aws:cdk:disable-stack-trace", "aws:cdk:disable-creation-stack-traces"):
+        app.node.set_context(switch, True)
+
     data = DataStack(app, names.stack("data"), config=config, names=names, env=environment)
     image = (
         ImageStack(app, names.stack("image"), config=config, env=environment)

@@ -1,0 +1,240 @@
+"""What every role may do, written by hand: a change of a permission is a change of this table, seen in review."""
+
+import json
+import re
+
+import pytest
+
+from tests import synth
+
+pytestmark = pytest.mark.xdist_group("synth")
+
+LOG = ("Allow", ("logs:CreateLogStream", "logs:PutLogEvents"))
+HOSTING = {
+    "ReadModel": ("Allow", ("s3:GetObject",), ("arn:aws:s3:::cdk-hnb659fds-assets-ACCOUNT-us-east-1/SHA256.tar.gz",)),
+    "LogIn": ("Allow", ("ecr:GetAuthorizationToken",), ("*",)),
+    "PullImage": (
+        "Allow",
+        ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"),
+        ("<image:BuilderRepository.Arn>",),
+    ),
+    "WriteLog": (
+        "Allow",
+        ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"),
+        (
+            "arn:aws:logs:us-east-1:ACCOUNT:log-group:/aws/sagemaker/Endpoints/whippet-STAGE-realtime",
+            "arn:aws:logs:us-east-1:ACCOUNT:log-group:/aws/sagemaker/Endpoints/whippet-STAGE-realtime:*",
+        ),
+    ),
+    "PublishMetrics": (
+        "Allow",
+        ("cloudwatch:PutMetricData",),
+        ("*",),
+        {"StringEquals": {"cloudwatch:namespace": "/aws/sagemaker/Endpoints"}},
+    ),
+    "WriteCaptures": ("Allow", ("s3:PutObject",), ("<data:Bucket.Arn>/capture/*",)),
+    "UseKey": (
+        "Allow",
+        ("kms:GenerateDataKey",),
+        ("<data:Key.Arn>",),
+        {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}},
+    ),
+}
+PREDICT = {
+    "InvokeEndpoint": (
+        "Allow",
+        ("sagemaker:InvokeEndpoint",),
+        ("arn:aws:sagemaker:us-east-1:ACCOUNT:endpoint/whippet-STAGE-realtime",),
+    ),
+    "WriteLog": (*LOG, ("<PredictFunctionPartsLog.Arn>",)),
+}
+BUILD = {
+    "ReadSources": (
+        "Allow",
+        ("s3:GetObject",),
+        ("arn:aws:s3:::cdk-hnb659fds-assets-ACCOUNT-us-east-1/SHA256.zip",),
+    ),
+    "LogIn": ("Allow", ("ecr:GetAuthorizationToken",), ("*",)),
+    "PushImage": (
+        "Allow",
+        (
+            "ecr:BatchCheckLayerAvailability",
+            "ecr:CompleteLayerUpload",
+            "ecr:InitiateLayerUpload",
+            "ecr:PutImage",
+            "ecr:UploadLayerPart",
+        ),
+        ("<BuilderRepository.Arn>",),
+    ),
+    "WriteLog": (*LOG, ("<BuilderBuildLog.Arn>",)),
+}
+BUILD_FUNCTION = {
+    "Build": (
+        "Allow",
+        ("codebuild:BatchGetBuilds", "codebuild:StartBuild"),
+        ("arn:aws:codebuild:us-east-1:ACCOUNT:project/<BuilderProject>",),
+    ),
+    "FindImage": ("Allow", ("ecr:DescribeImages",), ("<BuilderRepository.Arn>",)),
+    "WriteLog": (*LOG, ("<BuilderFunctionPartsLog.Arn>",)),
+}
+ON_AWS = {
+    "serving": {"HostingRole": HOSTING},
+    "api": {"PredictFunctionPartsRole": PREDICT},
+    "image": {"BuilderBuildRole": BUILD, "BuilderFunctionPartsRole": BUILD_FUNCTION},
+}
+# A given image: nothing is built, and its repository is named by the stage file.
+REHEARSED = {
+    "serving": {
+        "HostingRole": {
+            **HOSTING,
+            "PullImage": (
+                *HOSTING["PullImage"][:2],
+                ("arn:aws:ecr:us-east-1:ACCOUNT:repository/whippet-local-serving",),
+            ),
+        }
+    },
+    "api": {"PredictFunctionPartsRole": PREDICT},
+    # CDK's own function that empties buckets before they are deleted; what it may do stands in the buckets' policies.
+    "data": {"CustomS3AutoDeleteObjectsCustomResourceProviderRole": {}},
+}
+EXPECTED = {"dev": ON_AWS, "prod": ON_AWS, "local": REHEARSED}
+TRUSTED = {
+    "HostingRole": "sagemaker.amazonaws.com",
+    "PredictFunctionPartsRole": "lambda.amazonaws.com",
+    "BuilderBuildRole": "codebuild.amazonaws.com",
+    "BuilderFunctionPartsRole": "lambda.amazonaws.com",
+    "CustomS3AutoDeleteObjectsCustomResourceProviderRole": "lambda.amazonaws.com",
+}
+MAY_BE_EVERYTHING = {"ecr:GetAuthorizationToken", "cloudwatch:PutMetricData"}
+MANAGED_POLICIES = {
+    "CustomS3AutoDeleteObjectsCustomResourceProviderRole": ["service-role/AWSLambdaBasicExecutionRole"],
+}
+
+
+def plain(value):  # noqa: PLR0911  (one return an intrinsic)
+    """A template's value as text that a person would write: generated suffixes and hashes taken out."""
+    match value:
+        case str():
+            return re.sub(r"[0-9a-f]{64}", "SHA256", value.replace("000000000000", "ACCOUNT"))
+        case {"Ref": "AWS::Partition"}:
+            return "aws"
+        case {"Ref": "AWS::AccountId"}:
+            return "ACCOUNT"
+        case {"Ref": "AWS::URLSuffix"}:
+            return "amazonaws.com"
+        case {"Ref": name}:
+            return f"<{name[:-8]}>"
+        case {"Fn::GetAtt": [name, attribute]}:
+            return f"<{name[:-8]}.{attribute}>"
+        case {"Fn::ImportValue": name}:
+            room, output = re.fullmatch(r"whippet-\w+-(\w+):ExportsOutputFnGetAtt(.+)", name).groups()
+            resource, attribute = re.fullmatch(r"(\w+?)[0-9A-F]{8}([A-Z][a-z]+)[0-9A-F]{8}", output).groups()
+            return f"<{room}:{resource}.{attribute}>"
+        case {"Fn::Sub": text}:
+            return plain(text.replace("${AWS::AccountId}", "ACCOUNT").replace("${AWS::Region}", "us-east-1"))
+        case {"Fn::Join": [separator, parts]}:
+            return re.sub(r"[0-9a-f]{64}", "SHA256", separator.join(plain(part) for part in parts))
+        case dict():
+            return {name: plain(inner) for name, inner in value.items()}
+        case list():
+            return tuple(plain(inner) for inner in value)
+    return value
+
+
+def as_tuple(value):
+    return value if isinstance(value, tuple) else (value,)
+
+
+def statements(role):
+    found = {}
+    for policy in role["Properties"].get("Policies", []):
+        for statement in policy["PolicyDocument"]["Statement"]:
+            row = (statement["Effect"], as_tuple(plain(statement["Action"])), as_tuple(plain(statement["Resource"])))
+            condition = plain(statement.get("Condition"))
+            found[statement["Sid"]] = (*row, condition) if condition else row
+    return found
+
+
+def roles(template):
+    return {
+        re.sub(r"[0-9A-F]{8}$", "", name): body for name, body in synth.resources(template, "AWS::IAM::Role").items()
+    }
+
+
+@pytest.mark.parametrize("stage", synth.STAGES)
+def test_roles_may_do_what_the_table_says_and_nothing_else(stage):
+    found = {
+        room: {name: statements(role) for name, role in roles(template).items()}
+        for room, template in synth.templates(stage).items()
+    }
+    expected = json.loads(json.dumps(EXPECTED[stage]).replace("STAGE", stage))
+    assert json.loads(json.dumps({room: table for room, table in found.items() if table})) == expected
+
+
+@pytest.mark.parametrize("stage", synth.STAGES)
+def test_no_policy_stands_outside_its_role(stage):
+    for template in synth.templates(stage).values():
+        assert not synth.resources(template, "AWS::IAM::Policy")
+        assert not synth.resources(template, "AWS::IAM::ManagedPolicy")
+
+
+@pytest.mark.parametrize("stage", synth.STAGES)
+def test_managed_policies_are_the_listed_ones(stage):
+    for template in synth.templates(stage).values():
+        for name, role in roles(template).items():
+            attached = [json.dumps(arn) for arn in role["Properties"].get("ManagedPolicyArns", [])]
+            allowed = MANAGED_POLICIES.get(name, [])
+            assert len(attached) == len(allowed), name
+            assert all(policy in arn for policy, arn in zip(allowed, attached, strict=True)), name
+
+
+@pytest.mark.parametrize("stage", synth.STAGES)
+def test_roles_trust_one_service_each(stage):
+    for template in synth.templates(stage).values():
+        for name, role in roles(template).items():
+            (statement,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+            assert statement["Principal"] == {"Service": TRUSTED[name]}
+            assert statement["Action"] == "sts:AssumeRole"
+
+
+@pytest.mark.parametrize("stage", synth.STAGES)
+@pytest.mark.parametrize("role", ["HostingRole", "BuilderBuildRole"])
+def test_services_assume_roles_for_this_account_only(stage, role):
+    for template in synth.templates(stage).values():
+        if role in roles(template):
+            (statement,) = roles(template)[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+            assert plain(statement["Condition"]["StringEquals"]) == {"aws:SourceAccount": "ACCOUNT"}
+
+
+@pytest.mark.parametrize("stage", synth.STAGES)
+def test_only_actions_without_resources_are_granted_on_everything(stage):
+    for template in synth.templates(stage).values():
+        for role in roles(template).values():
+            for _, actions, resources, *_ in statements(role).values():
+                assert not [action for action in actions if "*" in action]
+                if "*" in resources:
+                    assert set(actions) <= MAY_BE_EVERYTHING
+
+
+@pytest.mark.parametrize("stage", synth.STAGES)
+def test_functions_are_called_by_named_sources_only(stage):
+    for template in synth.templates(stage).values():
+        for permission in synth.resources(template, "AWS::Lambda::Permission").values():
+            assert permission["Properties"]["Principal"] in {"apigateway.amazonaws.com", "events.amazonaws.com"}
+            assert "SourceArn" in permission["Properties"]
+
+
+@pytest.mark.parametrize("stage", synth.STAGES)
+def test_key_is_ruled_by_the_account_alone(stage):
+    (statement,) = synth.only(synth.templates(stage)["data"], "AWS::KMS::Key")["KeyPolicy"]["Statement"]
+    root = "arn:aws:iam::ACCOUNT:root"
+    assert (plain(statement["Principal"]), statement["Action"]) == ({"AWS": root}, "kms:*")
+
+
+@pytest.mark.parametrize("stage", synth.STAGES)
+def test_buckets_refuse_plain_http(stage):
+    for policy in synth.resources(synth.templates(stage)["data"], "AWS::S3::BucketPolicy").values():
+        denials = [s for s in policy["Properties"]["PolicyDocument"]["Statement"] if s["Effect"] == "Deny"]
+        (refusal,) = denials
+        assert (refusal["Action"], refusal["Principal"]) == ("s3:*", {"AWS": "*"})
+        assert refusal["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
