@@ -16,10 +16,10 @@ class Chromium:
         commands_read, self._commands = os.pipe()
         self._events, events_write = os.pipe()
         options = "--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --remote-debugging-pipe"
+        # The browser insists on descriptors 3 and 4.
+        script = f'exec "$0" {options} "$1" about:blank 3<&{commands_read} 4>&{events_write}'
         self._process = subprocess.Popen(
-            # The browser insists on descriptors 3 and 4.
-            ["bash", "-c", f'exec "$0" {options} "$@" 3<&{commands_read} 4>&{events_write}', program]
-            + [f"--user-data-dir={profile}", "--ignore-certificate-errors", "about:blank"],
+            ["bash", "-c", script, program, f"--user-data-dir={profile}"],
             pass_fds=(commands_read, events_write),
             stderr=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

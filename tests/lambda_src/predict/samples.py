@@ -1,0 +1,76 @@
+"""Small real images, events as AWS sends them, and a stub of the endpoint."""
+
+import base64
+import io
+import json
+from typing import Any
+
+from PIL import Image
+
+from lambda_src.predict.endpoint import Classification
+
+ENVIRONMENT = {
+    "ENDPOINT_NAME": "whippet-test-realtime",
+    "TOP_K": "5",
+    "MAX_IMAGE_BYTES": "4500000",
+    "FETCH_TIMEOUT_SECONDS": "5",
+    "INVOKE_TIMEOUT_SECONDS": "10",
+}
+PREDICTIONS = [{"label": "beagle", "probability": 0.75}, {"label": "whippet", "probability": 0.25}]
+
+
+def image_file(kind: str, width: int = 40, height: int = 30, **options: bool) -> bytes:
+    target = io.BytesIO()
+    Image.new("RGB", (width, height), (200, 120, 40)).save(target, kind, **options)
+    return target.getvalue()
+
+
+JPEG = image_file("JPEG")
+
+
+def http_event(
+    method: str, path: str, *, body: bytes = b"", content_type: str | None = None, query: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """An HTTP API event, payload version 2, as API Gateway makes it: text types plain, all else in base64."""
+    is_text = content_type is not None and content_type.startswith(("application/json", "text/"))
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": f"{method} {path}",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {"host": "abc.execute-api.us-east-1.amazonaws.com"},
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "abc",
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.9"},
+            "requestId": "JKJaXmPLvHcESHA=",
+            "routeKey": f"{method} {path}",
+            "stage": "$default",
+        },
+        "isBase64Encoded": bool(body) and not is_text,
+    }
+    if content_type is not None:
+        event["headers"]["content-type"] = content_type
+    if body:
+        event["body"] = body.decode() if is_text else base64.b64encode(body).decode()
+    if query:
+        event["queryStringParameters"] = query
+    return event
+
+
+def json_event(content: object) -> dict[str, Any]:
+    return http_event("POST", "/predict", body=json.dumps(content).encode(), content_type="application/json")
+
+
+class StubEndpoint:
+    """Notes what it is asked and gives the same two labels, or raises what it was told to."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[bytes, str, int]] = []
+        self.failure: Exception | None = None
+
+    def classify(self, image: bytes, content_type: str, top_k: int) -> Classification:
+        self.asked.append((image, content_type, top_k))
+        if self.failure:
+            raise self.failure
+        return Classification(PREDICTIONS, "starter-1", "primary")
