@@ -1,0 +1,1 @@
+"""The inference container: answers /ping and /invocations for one model artefact; ships alone."""

@@ -1,0 +1,99 @@
+"""One process's life: bind, warm up, serve, drain."""
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+
+import uvicorn
+
+from serving.app import App
+from serving.artifact import Artifact
+from serving.engine import Engine, EngineError
+from serving.errors import StartError
+from serving.predictor import Predictor
+from serving.settings import Settings
+from serving.workers import Workers
+
+log = logging.getLogger("serving")
+
+# longer than the idle time of the load balancers in front, so that they close first and never write into a closed one
+KEEP_ALIVE_SECONDS = 75
+LAST_JOB_SECONDS = 1.0
+
+
+class Server(uvicorn.Server):
+    """Uvicorn's, but a process that has drained after a signal ends with status 0 instead of by that signal."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        previous = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listening in sockets or []:
+            host, port = listening.getsockname()[:2]
+            log.info("ready", extra={"facts": {"host": host, "port": port, "pid": os.getpid()}})
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        start = time.monotonic()
+        log.info("draining", extra={"facts": {"connections": len(self.server_state.connections)}})
+        await super().shutdown(sockets)
+        log.info("drained", extra={"facts": {"seconds": round(time.monotonic() - start, 2)}})
+
+
+def serve(artifact: Artifact, settings: Settings, host: str) -> int:
+    """Serve until a signal comes; the port opens only once the engine has answered."""
+    listening = bind(host, settings.port)
+    engine = Engine(artifact, settings.engine_threads)
+    try:
+        engine.warm_up()
+    except EngineError as error:
+        raise StartError(f"{artifact.network}: the first inference failed: {error}") from error
+    workers = Workers(settings.workers)
+    app = App(Predictor(artifact, engine, settings.max_pixels), workers, settings)
+    log.info("loaded", extra={"facts": {"model_version": artifact.version, "labels": len(artifact.labels)}})
+    Server(uvicorn_config(app, settings)).run(sockets=[listening])
+    if not workers.close(LAST_JOB_SECONDS):
+        log.error("abandoned", extra={"facts": {"reason": "a request was still in the engine when the time was over"}})
+        logging.shutdown()
+        os._exit(1)  # an orderly end would wait for that thread
+    engine.close()
+    return 0
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take the port before anything slow happens; nobody can connect until the server listens."""
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise StartError(
+            f"--host {host} --port {port}: cannot listen there ({error.strerror}); choose another"
+        ) from error
+    return listening
+
+
+def uvicorn_config(app: App, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]  # uvicorn's own types list every kind of ASGI message
+        lifespan="off",
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=int(settings.drain_seconds),
+    )

@@ -1,0 +1,180 @@
+"""Train an image classifier and write its artefact.
+
+On a laptop, from folders that hold one folder of images for each class:
+    python -m training.train --train DATA/train --valid DATA/valid --test DATA/test --model-dir OUT
+In a SageMaker job (script mode): training/entry.py, with channels train, valid and test, and flags as hyperparameters.
+"""
+
+import argparse
+import os
+import platform
+import random
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import PIL
+import torch
+from torch import nn
+
+from training import data, models
+from training.arguments import CHANNELS, hyperparameters, parse
+from training.artifact import NETWORK, WEIGHTS, code_sha256, write_metadata
+from training.console import metric_line, progress
+from training.errors import TrainingError
+from training.export import INPUT, OPSET, OUTPUT, check_parity, export
+from training.loop import Best, Examples, Hyperparameters, Score, batches_of, evaluate, fit
+from training.preprocess import Recipe
+
+# the shorter side before the crop, as a multiple of the input: 64 -> 72, 224 -> 252
+RESIZE = 1.125
+PARITY_SAMPLES = 64
+FAILURE_CHARACTERS = 1024  # SageMaker shows no more as FailureReason
+
+
+def main(words: Sequence[str]) -> int:
+    try:
+        run(parse(words, __doc__ or ""))
+    except TrainingError as error:
+        report_failure(str(error))
+        sys.stderr.write(f"training: {error}\n")
+        return 1
+    except Exception as error:  # a defect: the log gets the trace, the job its reason
+        report_failure(f"{type(error).__name__}: {error}")
+        raise
+    return 0
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Read, train, score, export; answer with what model.json says."""
+    code = code_sha256()  # before training, since somebody may edit the files meanwhile
+    chosen, device = hyperparameters(arguments), set_up(arguments)
+    labels = data.labels_of(arguments.train)
+    splits = {channel: data.read_split(getattr(arguments, channel), labels) for channel in CHANNELS}
+    size = arguments.input_size
+    recipe, examples = load_examples(splits, Recipe(height=size, width=size, resize=round(size * RESIZE)))
+
+    network = models.build(arguments.architecture, len(labels))
+    network = network.to(device)
+    best = train(network, examples, recipe, chosen)
+    test = evaluate(network, examples["test"], recipe)
+    metric_line(test_accuracy=test.accuracy, test_loss=test.loss, test_samples=test.samples)
+
+    arguments.model_dir.mkdir(parents=True, exist_ok=True)
+    difference = write_models(network, recipe, arguments.model_dir, examples["valid"])
+    facts = describe(
+        arguments, labels=labels, recipe=recipe, chosen=chosen, best=best, test=test, difference=difference, code=code
+    )
+    facts["data"] = {channel: len(split.files) for channel, split in splits.items()}
+    facts["data"]["sha256"] = data.data_sha256(splits)
+    metadata = write_metadata(arguments.model_dir, arguments.name, facts)
+    sys.stdout.write(f"model {metadata['version']} is in {arguments.model_dir}\n")
+    return metadata
+
+
+def set_up(arguments: argparse.Namespace) -> torch.device:
+    """Seed every source of randomness and choose the device."""
+    random.seed(arguments.seed)
+    torch.manual_seed(arguments.seed)
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def load_examples(splits: dict[str, data.Split], recipe: Recipe) -> tuple[Recipe, dict[str, Examples]]:
+    """Decode the splits; the recipe comes back with the training pictures' own mean and deviation."""
+    workers = os.cpu_count() or 1
+    examples = {}
+    for channel, split in splits.items():
+        # only training crops move about; the others get exactly what the server will see
+        pixels = data.load_split(split, recipe.with_margin() if channel == "train" else recipe, workers)
+        names = [file.relative_to(split.folder).as_posix() for file in split.files]
+        examples[channel] = Examples(pixels, torch.tensor(split.targets), names)
+    mean, std = data.channel_statistics(examples["train"].pixels)
+    return replace(recipe, mean=mean, std=std), examples  # type: ignore[arg-type]
+
+
+def train(network: nn.Module, examples: dict[str, Examples], recipe: Recipe, chosen: Hyperparameters) -> Best:
+    """Fit the network and print a metric line for every epoch."""
+    start = time.monotonic()
+
+    def report(epoch: int, on_train: Score, on_valid: Score) -> None:
+        metric_line(
+            epoch=epoch,
+            train_loss=on_train.loss,
+            train_accuracy=on_train.accuracy,
+            valid_loss=on_valid.loss,
+            valid_accuracy=on_valid.accuracy,
+            seconds=time.monotonic() - start,
+        )
+
+    seen, held_out = examples["train"], examples["valid"]
+    with progress("training", batches_of(seen, chosen) * chosen.epochs) as tick:
+        return fit(network, seen, held_out, recipe=recipe, chosen=chosen, report=report, tick=tick)
+
+
+def write_models(network: nn.Module, recipe: Recipe, folder: Path, samples: Examples) -> float:
+    """Write model.pt and model.onnx; answer with the largest difference between the two engines."""
+    weights = {name: value.cpu() for name, value in network.state_dict().items()}
+    torch.save(weights, folder / WEIGHTS)
+    export(network, recipe, folder / NETWORK)
+    # strided over the split, since files come sorted by class
+    stride = max(1, len(samples.targets) // PARITY_SAMPLES)
+    return check_parity(network, recipe, folder / NETWORK, samples.pixels[::stride])
+
+
+def describe(
+    arguments: argparse.Namespace,
+    *,
+    labels: list[str],
+    recipe: Recipe,
+    chosen: Hyperparameters,
+    best: Best,
+    test: Score,
+    difference: float,
+    code: str,
+) -> dict[str, Any]:
+    """What model.json tells about the model, in the order of docs/artefact.md."""
+    return {
+        "labels": labels,
+        "input": {"name": INPUT, "channels": 3, "height": recipe.height, "width": recipe.width},
+        "output": {"name": OUTPUT},
+        "preprocessing": recipe.preprocessing(),
+        "temperature": 1.0,
+        "architecture": arguments.architecture,
+        "hyperparameters": asdict(chosen),
+        "metrics": {
+            "best_epoch": best.epoch,
+            "valid": asdict(best.score),
+            "test": asdict(test),
+            "onnx_difference": float(f"{difference:.2g}"),
+        },
+        "framework": {
+            "name": "pytorch",
+            "torch": str(torch.__version__),
+            "onnx": onnx.__version__,
+            "onnx_opset": OPSET,
+            "onnxruntime": onnxruntime.__version__,
+            "numpy": np.__version__,
+            "pillow": PIL.__version__,
+            "python": platform.python_version(),
+        },
+        "code": {"sha256": code},
+    }
+
+
+def report_failure(reason: str) -> None:
+    """Leave the reason where SageMaker looks for it; on other machines that folder does not exist."""
+    folder = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml")) / "output"
+    if folder.is_dir():
+        (folder / "failure").write_text(reason[:FAILURE_CHARACTERS])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
