@@ -4,12 +4,12 @@ from aws_cdk import CfnOutput, Environment, Stack
 from constructs import Construct
 
 from config import StageConfig
-from config.names import Names
-from stacks.constructs.endpoint_scaling import EndpointScaling
+from config.names import VARIANT, Names
 from stacks.constructs.hosting_role import HostingRole
 from stacks.constructs.model_data import model_data
 from stacks.constructs.model_endpoint import ModelEndpoint
 from stacks.constructs.serving_image import serving_image
+from stacks.constructs.target_tracking import ENDPOINT_INSTANCES, TargetTracking
 from stacks.data import DataStack
 from stacks.image import ImageStack
 
@@ -55,6 +55,17 @@ class ServingStack(Stack):
             key=data.key,
         )
         if config.serving.scaling.enabled:
-            EndpointScaling(self, "Scaling", endpoint=self.endpoint, config=config.serving.scaling)
+            scaling = config.serving.scaling
+            TargetTracking(
+                self,
+                "Scaling",
+                scalable=ENDPOINT_INSTANCES,
+                resource_id=f"endpoint/{self.endpoint.resource.attr_endpoint_name}/variant/{VARIANT}",
+                minimum=scaling.min_instances,
+                maximum=scaling.max_instances,
+                target=scaling.target_invocations_per_minute,
+                scale_out_cooldown_seconds=scaling.scale_out_cooldown_seconds,
+                scale_in_cooldown_seconds=scaling.scale_in_cooldown_seconds,
+            )
         CfnOutput(self, "EndpointName", value=endpoint_name, description="What InvokeEndpoint takes")
         CfnOutput(self, "ModelVersion", value=config.model.version, description="Version of the model that is served")

@@ -10,6 +10,7 @@ from config.names import ALIAS
 from stacks.constructs.findings import acknowledge
 from stacks.constructs.functions import PythonFunction
 from stacks.constructs.model_endpoint import ModelEndpoint
+from stacks.constructs.target_tracking import WARM_ENVIRONMENTS, TargetTracking
 
 
 class PredictFunction(Construct):
@@ -60,7 +61,14 @@ class PredictFunction(Construct):
             provisioned_concurrent_executions=concurrency.provisioned_min if warm else None,
         )
         if warm:
-            alias.add_auto_scaling(
-                min_capacity=concurrency.provisioned_min, max_capacity=concurrency.provisioned_max
-            ).scale_on_utilization(utilization_target=concurrency.provisioned_utilization)
+            scaling = TargetTracking(
+                self,
+                "Scaling",
+                scalable=WARM_ENVIRONMENTS,
+                resource_id=f"function:{self.function.function_name}:{ALIAS}",
+                minimum=concurrency.provisioned_min,
+                maximum=concurrency.provisioned_max,
+                target=concurrency.provisioned_utilization,
+            )
+            scaling.node.add_dependency(alias)
         return alias

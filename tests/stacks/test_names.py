@@ -58,7 +58,7 @@ def test_names_come_from_the_list(stage):
     for body in all_resources(stage):
         for key in NAMING_PROPERTIES[body["Type"]]:
             name = body.get("Properties", {}).get(key)
-            if name is not None and not (body["Type"] == "AWS::ApplicationAutoScaling::ScalingPolicy" and stage):
+            if name is not None:
                 allowed = {chosen.format(stage=stage) for chosen in CHOSEN.get((body["Type"], key), set())}
                 assert name in allowed, (body["Type"], key)
 

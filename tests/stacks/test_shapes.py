@@ -91,15 +91,9 @@ def test_the_check_sees_a_wrong_type():
 @pytest.mark.parametrize("stage", synth.STAGES)
 def test_cfn_lint_finds_nothing(stage):
     paths = [str(path) for path in sorted(synth.assembly(stage).glob("*.template.json"))]
-    command = [
-        str(Path(sys.executable).with_name("cfn-lint")),
-        "--format",
-        "json",
-        "--regions",
-        "us-east-1",
-        "--",
-        *paths,
-    ]
+    # CDK itself writes dependencies that a reference already implies.
+    options = ["--format", "json", "--regions", "us-east-1", "--ignore-checks", "W3005"]
+    command = [str(Path(sys.executable).with_name("cfn-lint")), *options, "--", *paths]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout.strip(), done.stderr
     assert [(f["Rule"]["Id"], f["Message"], f["Location"]["Path"]) for f in json.loads(done.stdout)] == []

@@ -1,0 +1,99 @@
+"""The endpoint: what stays when it changes, and what moves."""
+
+import re
+
+import pytest
+
+from tests import synth
+from tests.stacks import variants
+
+pytestmark = pytest.mark.xdist_group("synth")
+ARTIFACT = f"models/{'ab' * 32}/model.tar.gz"
+
+
+def serving(stage="dev"):
+    return synth.templates(stage)["serving"]
+
+
+def hosting_statements(template):
+    (policy,) = synth.only(template, "AWS::IAM::Role")["Policies"]
+    return {statement["Sid"]: statement for statement in policy["PolicyDocument"]["Statement"]}
+
+
+def test_model_data_is_addressed_by_content_and_ends_in_tar_gz():
+    url = synth.only(serving("local"), "AWS::SageMaker::Model")["PrimaryContainer"]["ModelDataUrl"]
+    assert re.fullmatch(r"s3://cdk-hnb659fds-assets-000000000000-us-east-1/[0-9a-f]{64}\.tar\.gz", url)
+
+
+def test_starter_model_ships_as_it_is():
+    (asset,) = synth.assembly("dev").glob("asset.*.tar.gz")
+    assert asset.read_bytes() == (synth.ROOT / "training" / "starter" / "model.tar.gz").read_bytes()
+
+
+def test_a_scaled_fleet_survives_an_update_but_weights_and_capture_do_not():
+    endpoint = synth.only(serving(), "AWS::SageMaker::Endpoint")
+    assert endpoint["RetainAllVariantProperties"] is True
+    kinds = {entry["VariantPropertyType"] for entry in endpoint["ExcludeRetainedVariantProperties"]}
+    assert kinds == {"DesiredWeight", "DataCaptureConfig"}
+
+
+def test_a_fixed_fleet_takes_its_count_from_the_stage_file():
+    template = variants.rooms(serving__scaling__enabled=False, serving__instance_count=3)["serving"]
+    endpoint = synth.only(template, "AWS::SageMaker::Endpoint")
+    (variant,) = synth.only(template, "AWS::SageMaker::EndpointConfig")["ProductionVariants"]
+    assert endpoint["RetainAllVariantProperties"] is False
+    assert "ExcludeRetainedVariantProperties" not in endpoint
+    assert variant["InitialInstanceCount"] == 3
+    assert not synth.resources(template, "AWS::ApplicationAutoScaling::ScalableTarget")
+
+
+def test_scaling_follows_the_rate_of_invocations():
+    template = serving("prod")
+    target = synth.only(template, "AWS::ApplicationAutoScaling::ScalableTarget")
+    policy = synth.only(template, "AWS::ApplicationAutoScaling::ScalingPolicy")
+    assert (target["MinCapacity"], target["MaxCapacity"]) == (2, 6)
+    assert target["ScalableDimension"] == "sagemaker:variant:DesiredInstanceCount"
+    assert policy["TargetTrackingScalingPolicyConfiguration"] == {
+        "PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"},
+        "TargetValue": 600,
+        "ScaleOutCooldown": 60,
+        "ScaleInCooldown": 300,
+    }
+
+
+def test_scaling_waits_for_the_endpoint():
+    resource_id = synth.only(serving(), "AWS::ApplicationAutoScaling::ScalableTarget")["ResourceId"]
+    assert {"Fn::GetAtt": ["HostingEndpointD164256E", "EndpointName"]} in resource_id["Fn::Join"][1]
+
+
+def test_captures_go_to_their_prefix_under_the_key():
+    capture = synth.only(serving(), "AWS::SageMaker::EndpointConfig")["DataCaptureConfig"]
+    assert capture["InitialSamplingPercentage"] == 10
+    assert capture["DestinationS3Uri"]["Fn::Join"][1][-1] == "/capture"
+    assert "KmsKeyId" in capture
+
+
+def test_without_capture_the_role_may_write_no_object():
+    template = variants.rooms(serving__capture_percent=0)["serving"]
+    assert "DataCaptureConfig" not in synth.only(template, "AWS::SageMaker::EndpointConfig")
+    assert not {"WriteCaptures", "UseKey"} & hosting_statements(template).keys()
+
+
+def test_volume_is_encrypted_unless_the_stage_file_says_otherwise():
+    assert "KmsKeyId" in synth.only(serving(), "AWS::SageMaker::EndpointConfig")
+    template = variants.rooms(serving__encrypt_volume=False)["serving"]
+    assert "KmsKeyId" not in synth.only(template, "AWS::SageMaker::EndpointConfig")
+
+
+def test_a_promoted_model_is_read_from_the_bucket_and_decrypted():
+    template = variants.rooms(model__artifact=ARTIFACT, model__version="7")["serving"]
+    statements = hosting_statements(template)
+    assert statements["ReadModel"]["Resource"]["Fn::Join"][1][-1] == f"/{ARTIFACT}"
+    assert statements["UseKey"]["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
+
+
+def test_a_promotion_changes_the_model_and_neither_name_nor_logical_ids():
+    before, after = serving(), variants.rooms(model__artifact=ARTIFACT, model__version="7")["serving"]
+    changed = {name for name in before["Resources"] if before["Resources"][name] != after["Resources"].get(name)}
+    assert before["Resources"].keys() == after["Resources"].keys()
+    assert changed == {"HostingRole25466090", "HostingModelABEBB7E1"}

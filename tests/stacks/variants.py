@@ -1,0 +1,26 @@
+"""Stages that differ from dev by a few keys, synthesized for one test."""
+
+import tomllib
+from unittest import mock
+
+from aws_cdk import App
+from aws_cdk.assertions import Template
+
+from config.load import FOLDER, parse_stage
+from stacks import whippet
+from tests import synth
+
+
+def rooms(**changes):
+    """The templates of stage dev with keys set anew, as in serving__instance_count=3."""
+    raw = tomllib.loads((FOLDER / "dev.toml").read_text())
+    for path, value in changes.items():
+        *sections, key = path.split("__")
+        place = raw
+        for section in sections:
+            place = place[section]
+        place[key] = value
+    app = App(context=synth.context())
+    with mock.patch.object(whippet, "load_stage", return_value=parse_stage(raw, "config/dev.toml")):
+        whippet.build_app(app, "dev")
+    return {child.node.id.rsplit("-", 1)[1]: Template.from_stack(child).to_json() for child in app.node.children}
