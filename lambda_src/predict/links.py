@@ -36,6 +36,7 @@ def parse_link(url: str) -> Link:
     try:
         parts = urllib.parse.urlsplit(url)
         port = parts.port
+        target = _quoted(parts.path or "/") + (f"?{_quoted(parts.query)}" if parts.query else "")
     except ValueError:
         raise Refusal("bad_url", "The URL cannot be read; give one such as https://example.com/dog.jpg.") from None
     if parts.scheme != "https":
@@ -44,22 +45,22 @@ def parse_link(url: str) -> Link:
         raise Refusal("bad_url", "The URL holds a user name or password before its host; remove it.")
     if port not in (None, HTTPS_PORT):
         raise Refusal("bad_url", f"The URL names port {port}; only {HTTPS_PORT}, the port of https, is allowed.")
-    host = _ascii_host(parts.hostname or "")
-    target = urllib.parse.quote(parts.path or "/", safe=_ALLOWED_IN_TARGET)
-    if parts.query:
-        target += "?" + urllib.parse.quote(parts.query, safe=_ALLOWED_IN_TARGET)
-    return Link(host, target)
+    return Link(_ascii_host(parts.hostname or ""), target)
 
 
 def follow(link: Link, location: str) -> Link:
     """The link a redirect leads to, under the same rules as the first one."""
     # http.client reads header bytes as Latin-1; encoding them back keeps a UTF-8 path what the server meant.
-    encoded = urllib.parse.quote(location.encode("latin-1", "replace"), safe=_ALLOWED_IN_TARGET)
+    encoded = _quoted(location.encode("latin-1", "replace"))
     try:
         url = urllib.parse.urljoin(f"https://{link.host}{link.target}", encoded)
     except ValueError:
         raise Refusal("bad_url", "The URL redirects to something which cannot be read; give the final URL.") from None
     return parse_link(url)
+
+
+def _quoted(part: str | bytes) -> str:
+    return urllib.parse.quote(part, safe=_ALLOWED_IN_TARGET)
 
 
 def _ascii_host(host: str) -> str:

@@ -269,7 +269,7 @@ def test_a_broken_answer_is_the_links_fault(make_fetcher: MakeFetcher, server: T
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n\xff\xd8\xff", b"0" * 64),
         (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"0" * 64),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X: 1\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n\xff\xd8\xff\r\n0\r\n", b"X: 1\r\n"),
     ],
     ids=["chunk of negative length", "interim answers", "chunk extension", "trailers"],
 )

@@ -63,6 +63,8 @@ REFUSED = [
     "https://nul\u200d.com/",
     "https://example.com\uff0f@evil.com/",
     "https://\ud800.com/",
+    "https://example.com/\ud800",
+    "https://example.com/?\ud800",
     f"https://{'a' * 64}.com/",
     f"https://{'a.' * 130}com/",
     f"https://example.com/{'a' * 4096}",
