@@ -1,6 +1,7 @@
 """A TLS server on loopback which lets a test write the bytes of each answer itself, well-formed or not."""
 
 import contextlib
+import re
 import socket
 import ssl
 import threading
@@ -36,10 +37,7 @@ class TlsServer:
         raw.settimeout(5)
         # The client hangs up in the middle in many of the tests; that is what they are about.
         with raw, contextlib.suppress(OSError), self._context.wrap_socket(raw, server_side=True) as sock:
-            request = b""
-            while b"\r\n\r\n" not in request:
-                request += sock.recv(65536) or b"\r\n\r\n"
-            self.requests.append(request)
+            self.requests.append(_read_request(sock))
             self.script(sock)
 
     def close(self) -> None:
@@ -51,6 +49,17 @@ class TlsServer:
         """Waits until every script that runs has come to its end."""
         for worker in self._workers:
             worker.join(timeout=5)
+
+
+def _read_request(sock: ssl.SSLSocket) -> bytes:
+    request = b""
+    while b"\r\n\r\n" not in request:
+        request += sock.recv(65536) or b"\r\n\r\n"
+    head, _, body = request.partition(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head.lower())
+    while length and len(body) < int(length.group(1)):
+        body += sock.recv(65536)
+    return head + b"\r\n\r\n" + body
 
 
 @contextlib.contextmanager
