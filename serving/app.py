@@ -129,8 +129,7 @@ class App:
         facts["ms"] = timing.milliseconds
         job = self._workers.submit(lambda: self._predictor.predict(content_type, body, wanted, timing))
         try:
-            await first_of(asyncio.wrap_future(job), receive, deadline - time.monotonic())
-            answer: dict[str, Any] = job.result(timeout=0)
+            answer = await unless_gone(asyncio.wrap_future(job), receive, deadline - time.monotonic())
         except EngineError as error:
             self._health.engine_failed()
             log.error("engine_failed", extra={"facts": {"reason": str(error)}})
@@ -139,21 +138,21 @@ class App:
         except TimeoutError as error:
             message = f"No answer within {self._settings.request_seconds:g} s; try again in a moment."
             raise RequestError(503, "timed_out", message) from error
-        finally:
-            job.cancel()
         self._health.engine_answered()
         return answer
 
 
-async def first_of(work: "asyncio.Future[Any]", receive: Receive, timeout_seconds: float) -> None:
-    """Return when the work is done; raise when the client goes first, or the time is over."""
+async def unless_gone(
+    work: "asyncio.Future[dict[str, Any]]", receive: Receive, timeout_seconds: float
+) -> dict[str, Any]:
+    """The work's result; an error when the client goes first, or the time is over."""
     departure = asyncio.ensure_future(receive())
+    waited_for: set[asyncio.Future[Any]] = {work, departure}
     try:
-        await asyncio.wait({work, departure}, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waited_for, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
         if work.done():
-            return
+            return work.result()
         raise ClientGoneError if departure.done() else TimeoutError
     finally:
         departure.cancel()
-        if not work.done():
-            work.cancel()
+        work.cancel()

@@ -1,14 +1,16 @@
 """One prediction in four small steps: load, decode, infer, encode. Runs in a worker thread."""
 
+import io
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from serving.artifact import Artifact
 from serving.engine import Batch, Inferring
-from serving.preprocess import decode, normalise
+from serving.preprocess import FORMATS, decode, normalise
 from serving.request import image_bytes
 
 
@@ -33,6 +35,13 @@ class Predictor:
     artifact: Artifact
     engine: Inferring
     max_pixels: int
+
+    def warm_up(self) -> None:
+        """Answer one tiny picture of each format, so that no request is the first to load a codec."""
+        for name in FORMATS:
+            picture = io.BytesIO()
+            Image.new("RGB", (8, 8)).save(picture, name)
+            self.predict("application/x-image", picture.getvalue(), 1, Timing())
 
     def predict(self, content_type: str, body: bytes, top_k: int, timing: Timing) -> dict[str, Any]:
         """The answer to one request."""

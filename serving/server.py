@@ -54,12 +54,13 @@ def serve(artifact: Artifact, settings: Settings, host: str) -> int:
     """Serve until a signal comes; the port opens only once the engine has answered."""
     listening = bind(host, settings.port)
     engine = Engine(artifact, settings.engine_threads)
+    predictor = Predictor(artifact, engine, settings.max_pixels)
     try:
-        engine.warm_up()
+        predictor.warm_up()
     except EngineError as error:
         raise StartError(f"{artifact.network}: the first inference failed: {error}") from error
     workers = Workers(settings.workers)
-    app = App(Predictor(artifact, engine, settings.max_pixels), workers, settings)
+    app = App(predictor, workers, settings)
     log.info("loaded", extra={"facts": {"model_version": artifact.version, "labels": len(artifact.labels)}})
     Server(uvicorn_config(app, settings)).run(sockets=[listening])
     if not workers.close(LAST_JOB_SECONDS):
@@ -86,7 +87,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 def uvicorn_config(app: App, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
-        app,  # type: ignore[arg-type]  # uvicorn's own types list every kind of ASGI message
+        app,
         lifespan="off",
         loop="asyncio",
         http="h11",

@@ -41,8 +41,7 @@ ten classes in equal numbers, with changing colours, light, place, size and rota
 them, blur, sensor noise and JPEG compression.
 
 Exactly {drawn.label_noise:.0%} of each split carries a wrong label, drawn at random, as hand-made labels do. A perfect
-eye is therefore right on {best["test"]:.2%} of the test split; nothing but luck gets beyond. For the same reason the
-model is rarely more than about {best["test"]:.0%} sure of anything.
+eye is therefore right on {best["test"]:.2%} of the test split; nothing but luck gets beyond.
 
 ## Measured
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -157,7 +156,7 @@ def augment(pixels: Pixels, recipe: Recipe, flip: bool, rng: np.random.Generator
     count, height, width = pixels.shape[:3]
     tops = rng.integers(0, height - recipe.height + 1, size=count)
     lefts = rng.integers(0, width - recipe.width + 1, size=count)
-    mirrored: NDArray[np.bool_] = rng.random(count) < (0.5 if flip else 0.0)
+    mirrored = np.less(rng.random(count), 0.5 if flip else 0.0)
     out: Pixels = np.empty((count, recipe.height, recipe.width, 3), dtype=np.uint8)
     for index in range(count):
         top, left = tops[index], lefts[index]

@@ -1,0 +1,69 @@
+"""Odd but legal pictures, each as the bytes that a client may send."""
+
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+
+def scene(width: int = 150, height: int = 100, channels: int = 3) -> np.ndarray:
+    """Gradients and edges with no symmetry, so that a turn, a mirror or a channel swap changes the pixels."""
+    x, y = np.meshgrid(np.linspace(0, 1, width), np.linspace(0, 1, height))
+    layers = [255 * x, 255 * y * x, 255 * (x > 2 * y), 255 * (0.25 + 0.75 * y)]
+    return np.stack(layers[:channels], axis=-1).astype(np.uint8)
+
+
+def encode(image: Image.Image, format_name: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format_name, **options)
+    return buffer.getvalue()
+
+
+def jpeg(width: int = 150, height: int = 100, **options: Any) -> bytes:
+    return encode(Image.fromarray(scene(width, height)), "JPEG", **options)
+
+
+def tagged_jpeg(orientation: int) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return jpeg(exif=exif)
+
+
+def gif_of_two_frames() -> bytes:
+    first, second = Image.fromarray(scene()), Image.new("RGB", (150, 100), "blue")
+    return encode(first, "GIF", save_all=True, append_images=[second])
+
+
+def with_damaged_exif() -> bytes:
+    return jpeg(exif=b"Exif\0\0II*\0\xff\xff\xff\xff" + b"\x99" * 40)
+
+
+RGB = Image.fromarray(scene())
+RGBA = Image.fromarray(scene(channels=4))
+GREY16 = Image.fromarray((scene()[..., 1].astype(np.uint16) << 8) + 77)
+
+ODD_PICTURES: dict[str, bytes] = {
+    **{f"exif_{orientation}": tagged_jpeg(orientation) for orientation in range(1, 9)},
+    "exif_out_of_range": tagged_jpeg(42),
+    "exif_damaged": with_damaged_exif(),
+    "cmyk_jpeg": encode(RGB.convert("CMYK"), "JPEG"),
+    "grey_jpeg": encode(RGB.convert("L"), "JPEG"),
+    "progressive_jpeg": jpeg(progressive=True),
+    "huge_jpeg": jpeg(4000, 3000),
+    "wide_jpeg": jpeg(3000, 40),
+    "palette_png": encode(RGB.quantize(64), "PNG"),
+    "palette_png_transparent": encode(RGB.quantize(64), "PNG", transparency=3),
+    "rgba_png": encode(RGBA, "PNG"),
+    "rgb_png_transparent_colour": encode(RGB, "PNG", transparency=(0, 0, 255)),
+    "grey_alpha_png": encode(RGBA.convert("LA"), "PNG"),
+    "one_bit_png": encode(RGB.convert("1"), "PNG"),
+    "grey16_png": encode(GREY16, "PNG"),
+    "one_pixel_png": encode(Image.new("RGB", (1, 1), "red"), "PNG"),
+    "one_row_png": encode(Image.fromarray(scene(5000, 1)), "PNG"),
+    "one_column_png": encode(Image.fromarray(scene(1, 5000)), "PNG"),
+    "webp_lossy": encode(RGB, "WEBP"),
+    "webp_alpha": encode(RGBA, "WEBP", lossless=True),
+    "gif_animated": gif_of_two_frames(),
+    "gif_transparent": encode(RGB.quantize(16), "GIF", transparency=2),
+}

@@ -1,0 +1,107 @@
+"""Score a model artefact on a folder of labelled images, with the engine that serves it.
+
+    python -m training.evaluate --model MODEL_DIR_OR_TAR_GZ --data DATA/test
+
+Prints accuracy and recall of each class as JSON; fractions of samples, not of batches.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from training.artifact import FILES, METADATA, NETWORK
+from training.data import Split, load_split, read_split
+from training.errors import TrainingError
+from training.preprocess import Pixels, Recipe, normalise
+
+BATCH = 64
+
+
+def recipe_of(metadata: dict[str, Any]) -> Recipe:
+    """The preprocessing that a model.json asks for."""
+    size, steps = metadata["input"], metadata["preprocessing"]
+    known = {field.name for field in fields(Recipe)}
+    as_tuples: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in steps.items() if key in known
+    }
+    return Recipe(height=size["height"], width=size["width"], **as_tuples)
+
+
+def unpack(model: Path, folder: Path) -> Path:
+    """The folder of an artefact: the one given, or `folder` with the archive's files in it."""
+    if model.is_dir():
+        return model
+    try:
+        with tarfile.open(model) as tar:
+            for name in FILES:
+                tar.extract(name, folder, filter="data")
+    except (OSError, tarfile.TarError, KeyError) as error:
+        raise TrainingError(
+            f"{model}: no readable model artefact ({error}); name a model.tar.gz or a folder"
+        ) from error
+    return folder
+
+
+def probabilities(folder: Path, metadata: dict[str, Any], pixels: Pixels) -> NDArray[np.float64]:
+    """What the network says to each picture, as the server computes it."""
+    recipe = recipe_of(metadata)
+    session = onnxruntime.InferenceSession(folder / NETWORK, providers=["CPUExecutionProvider"])
+    rows = []
+    for start in range(0, len(pixels), BATCH):
+        batch = normalise(pixels[start : start + BATCH], recipe)
+        rows.append(session.run([metadata["output"]["name"]], {metadata["input"]["name"]: batch})[0])
+    scaled = np.concatenate(rows).astype(np.float64) / metadata["temperature"]
+    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def scores(metadata: dict[str, Any], split: Split, answers: NDArray[np.float64]) -> dict[str, Any]:
+    """Accuracy over all samples and over each class's."""
+    targets = np.array(split.targets)
+    right = answers.argmax(axis=1) == targets
+    recall = {
+        label: float(right[targets == number].mean())
+        for number, label in enumerate(metadata["labels"])
+        if (targets == number).any()
+    }
+    version, accuracy = metadata["version"], float(right.mean())
+    return {"model_version": version, "samples": len(targets), "accuracy": accuracy, "recall": recall}
+
+
+def evaluate(model: Path, data: Path) -> dict[str, Any]:
+    """Score an artefact, packed or not, on one split's folder."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = unpack(model, Path(temporary))
+        metadata = json.loads((folder / METADATA).read_text())
+        split = read_split(data, metadata["labels"])
+        pixels = load_split(split, recipe_of(metadata), os.cpu_count() or 1)
+        return scores(metadata, split, probabilities(folder, metadata, pixels))
+
+
+def main(words: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    arguments = parser.parse_args(words)
+    try:
+        result = evaluate(arguments.model, arguments.data)
+    except TrainingError as error:
+        sys.stderr.write(f"evaluate: {error}\n")
+        return 1
+    sys.stdout.write(json.dumps(result, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
