@@ -19,8 +19,9 @@ class JsonLines(logging.Formatter):
 
 
 def configure() -> None:
-    """Send every logger's lines to stdout."""
+    """Send every logger's lines to stdout, and warnings with them: Pillow warns of damaged metadata."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines())
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    logging.captureWarnings(True)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)

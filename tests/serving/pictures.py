@@ -1,7 +1,6 @@
 """Odd but legal pictures, each as the bytes that a client may send."""
 
 import io
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -14,13 +13,13 @@ def scene(width: int = 150, height: int = 100, channels: int = 3) -> np.ndarray:
     return np.stack(layers[:channels], axis=-1).astype(np.uint8)
 
 
-def encode(image: Image.Image, format_name: str, **options: Any) -> bytes:
+def encode(image: Image.Image, format_name: str, **options: object) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format_name, **options)
     return buffer.getvalue()
 
 
-def jpeg(width: int = 150, height: int = 100, **options: Any) -> bytes:
+def jpeg(width: int = 150, height: int = 100, **options: object) -> bytes:
     return encode(Image.fromarray(scene(width, height)), "JPEG", **options)
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,7 +49,7 @@ class ServerProcess:
                 self.lines.append(json.loads(line))
                 self._came.notify_all()
 
-    def wait_for(self, event: str, **facts: Any) -> dict[str, Any]:
+    def wait_for(self, event: str, **facts: object) -> dict[str, Any]:
         """The first log line of that event with those facts."""
 
         def found() -> dict[str, Any] | None:
@@ -96,7 +97,7 @@ def read_answer(connection: http.client.HTTPConnection) -> Answer:
     return Answer(response.status, headers, json.loads(raw) if raw else None)
 
 
-def wait_until(condition: Any, seconds: float = 10.0) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 10.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

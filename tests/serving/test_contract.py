@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.serving.pictures import ODD_PICTURES, jpeg
+from tests.serving.pictures import ODD_PICTURES
 from tests.serving.processes import STARTER, ServerProcess, read_answer
 
 STAR = (STARTER / "samples" / "star.jpg").read_bytes()
@@ -122,7 +122,3 @@ def test_log_line_tells_where_the_time_went(server: ServerProcess) -> None:
 def test_log_line_of_a_refusal_has_its_code(server: ServerProcess) -> None:
     server.invoke(b"no image", X_Amzn_RequestId="refused")
     assert server.wait_for("request", request_id="refused")["code"] == "image_format_unknown"
-
-
-def test_a_twelve_megapixel_photo_is_answered(server: ServerProcess) -> None:
-    assert server.invoke(jpeg(4000, 3000)).status == 200

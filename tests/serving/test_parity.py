@@ -36,6 +36,7 @@ def pixels_of_both(name: str, tmp_path: Path, **changes: object) -> tuple[np.nda
     return training.load(path, ours), serving.decode(ODD_PICTURES[name], theirs, MAX_PIXELS)
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 @pytest.mark.parametrize("name", sorted(ODD_PICTURES))
 def test_pixels_are_equal_on_odd_pictures(name: str, tmp_path: Path) -> None:
     trained_on, served = pixels_of_both(name, tmp_path)

@@ -1,0 +1,161 @@
+"""Starting, refusing to start, draining: the process as SageMaker meets it."""
+
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.serving.pictures import encode, jpeg
+from tests.serving.processes import MODEL, ROOT, ServerProcess, wait_until
+
+
+@contextmanager
+def running(**environment: str) -> Iterator[ServerProcess]:
+    process = ServerProcess(**environment)
+    try:
+        yield process
+    finally:
+        if process.process.poll() is None:
+            process.process.kill()
+            process.wait()
+
+
+def refused(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Start a server that is expected not to start."""
+    return subprocess.run(
+        [sys.executable, "-m", "serving", *words],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+
+def test_damaged_artefact_is_refused_with_its_reason(
+    edit: Callable[[Callable[[dict[str, Any]], object]], Path],
+) -> None:
+    folder = edit(lambda metadata: metadata.update(format=99))
+    result = refused("--model", str(folder), "--port", "0")
+    assert result.returncode == 1
+    assert (
+        result.stderr
+        == f"serving: {folder}/model.json: format is 99; it must be one of 1, which this server can read\n"
+    )
+
+
+def test_network_that_onnx_runtime_cannot_read_is_refused(model_dir: Path) -> None:
+    (model_dir / "model.onnx").write_bytes(b"no network")
+    path = model_dir / "model.json"
+    metadata = json.loads(path.read_text())
+    metadata["files"]["model.onnx"]["sha256"] = hashlib.sha256(b"no network").hexdigest()
+    path.write_text(json.dumps(metadata))
+    result = refused("--model", str(model_dir), "--port", "0")
+    assert result.returncode == 1
+    assert "model.onnx: ONNX Runtime cannot load it" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_wrong_setting_is_refused_with_its_reason() -> None:
+    result = refused("--model", str(MODEL), WHIPPET_WORKERS="none")
+    assert result.returncode == 1
+    assert result.stderr == "serving: WHIPPET_WORKERS=none: it must be a whole number from 1 to 64\n"
+
+
+def test_port_in_use_is_refused_with_its_reason() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = refused("--model", str(MODEL), "--port", str(taken.getsockname()[1]))
+    assert result.returncode == 1
+    assert "Address already in use" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_listens_on_loopback_only_by_default(server: ServerProcess) -> None:
+    assert server.wait_for("ready")["host"] == "127.0.0.1"
+
+
+def test_unpacked_folder_is_served_too(unpacked: Path) -> None:
+    process = ServerProcess(model=unpacked)
+    assert process.ask("GET", "/ping").status == 200
+    assert process.stop() == 0
+
+
+def test_body_limit_is_a_setting() -> None:
+    with running(WHIPPET_MAX_BODY_BYTES="1000") as process:
+        answer = process.invoke(jpeg())
+    assert answer.status == 413
+    assert "1000 bytes" in answer.document["error"]["message"]
+
+
+def slow_picture() -> bytes:
+    """A picture at the pixel limit, which takes a while to decode."""
+    return encode(Image.effect_noise((4900, 4900), 60), "PNG", compress_level=1)
+
+
+def test_sigterm_lets_a_request_in_progress_finish() -> None:
+    with running(WHIPPET_MAX_BODY_BYTES="40000000") as process:
+        picture, answers = slow_picture(), []
+        client = threading.Thread(target=lambda: answers.append(process.invoke(picture)))
+        client.start()
+        wait_until(lambda: has_connection(process.port))
+        time.sleep(0.1)
+        assert process.stop() == 0
+        client.join(10)
+    assert [answer.status for answer in answers] == [200]
+    events = [line["event"] for line in process.lines]
+    assert events.index("draining") < events.index("request")
+
+
+def has_connection(port: int) -> bool:
+    """Whether somebody is connected to a local port (state 01 in the kernel's table)."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return any(int(row[1].split(":")[1], 16) == port and row[3] == "01" for row in rows)
+
+
+def test_sigterm_closes_the_port_and_ends_with_status_0() -> None:
+    with running() as process:
+        port = process.port
+        assert process.stop() == 0
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=2)
+
+
+def test_idle_connection_does_not_hold_up_the_end() -> None:
+    with running() as process, socket.create_connection(("127.0.0.1", process.port)):
+        start = time.monotonic()
+        assert process.stop() == 0
+        assert time.monotonic() - start < 5
+
+
+def test_interrupt_from_the_keyboard_drains_as_well() -> None:
+    with running() as process:
+        process.process.send_signal(signal.SIGINT)
+        assert process.wait() == 0
+
+
+def test_every_log_line_is_json_with_time_level_and_event() -> None:
+    with running() as process:
+        process.invoke(b"no image")
+        process.stop()
+        lines = process.lines
+    assert [line["event"] for line in lines] == ["loaded", "ready", "request", "draining", "drained"]
+    assert all({"time", "level", "event"} <= set(line) for line in lines)
+
+
+def test_server_needs_neither_torch_nor_the_onnx_package() -> None:
+    code = "import sys, serving.server; print(sorted({'torch', 'onnx', 'pydantic', 'boto3'} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
