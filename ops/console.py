@@ -1,0 +1,43 @@
+"""Steps of long work on the terminal: a spinner and a time each; plain lines where nobody watches."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console
+
+
+@dataclass
+class Steps:
+    """Shows each step as it runs and remembers how long it took. Everything goes to standard error or nowhere."""
+
+    console: Console = field(default_factory=lambda: Console(stderr=True, highlight=False, soft_wrap=True))
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator["Remark"]:
+        remark = Remark()
+        start = time.monotonic()
+        if self.console.is_terminal:
+            with self.console.status(title):
+                yield remark
+        else:
+            yield remark
+        self.seconds[title] = round(time.monotonic() - start, 2)
+        said = f"  {remark.text}" if remark.text else ""
+        self.console.print(f"[green]done[/] {title:<44} {self.seconds[title]:6.1f} s{said}")
+
+
+@dataclass
+class Remark:
+    """What a step wants said about itself when it has ended."""
+
+    text: str = ""
+
+
+def fail(sentence: str) -> int:
+    """One sentence for a person, an exit status for a program."""
+    sys.stderr.write(f"{sentence}\n")
+    return 1
