@@ -1,7 +1,6 @@
 """The Lambda's entry, `build_image.handler.handle`, for CloudFormation's requests and EventBridge's build events.
 
-Its role needs ecr:DescribeImages and ecr:DescribeRepositories on the repository, codebuild:StartBuild and
-codebuild:BatchGetBuilds on the project.
+Its role needs ecr:DescribeImages on the repository, codebuild:StartBuild and codebuild:BatchGetBuilds on the project.
 """
 
 import botocore.session

@@ -5,21 +5,21 @@ from typing import Any, Protocol
 from botocore.exceptions import ClientError
 
 _OCI_PREFIX = "application/vnd.oci."
+_CHINA = "aws-cn"
 
 
 class EcrClient(Protocol):
-    """The operations that are used of botocore's `ecr` client."""
+    """The one operation that is used of botocore's `ecr` client."""
 
     def describe_images(self, **arguments: object) -> dict[str, Any]: ...
-    def describe_repositories(self, **arguments: object) -> dict[str, Any]: ...
 
 
 class UnusableImage(Exception):
     """The image is there, but SageMaker would not host it; the message says what to change."""
 
 
-def find_image(ecr: EcrClient, repository: str, tag: str) -> str | None:
-    """The image's URI with its digest, or None when the repository has no such tag."""
+def find_image(ecr: EcrClient, stack_id: str, repository: str, tag: str) -> str | None:
+    """The image's URI with its digest, or None when the repository has no such tag; it is in the stack's region."""
     try:
         details = ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])["imageDetails"]
     except ClientError as error:
@@ -33,6 +33,7 @@ def find_image(ecr: EcrClient, repository: str, tag: str) -> str | None:
             f"The image {repository}:{tag} has an OCI manifest, which SageMaker hosting refuses; delete the image and "
             "build it with --provenance=false --sbom=false, so that it gets a Docker manifest."
         )
-    # The repository's own URI, because the registry's domain differs from partition to partition.
-    uri = ecr.describe_repositories(repositoryNames=[repository])["repositories"][0]["repositoryUri"]
-    return f"{uri}@{details[0]['imageDigest']}"
+    # From the stack's own ARN, since asking for the repository's URI would take one more permission.
+    _, partition, _, region, *_ = stack_id.split(":")
+    domain = "amazonaws.com.cn" if partition == _CHINA else "amazonaws.com"
+    return f"{details[0]['registryId']}.dkr.ecr.{region}.{domain}/{repository}@{details[0]['imageDigest']}"

@@ -45,7 +45,7 @@ class ImageResource:
         if missing:
             raise ValueError(f"The custom resource lacks {', '.join(missing)}; set them among its properties.")
         repository, tag = properties["Repository"], properties["Tag"]
-        uri = find_image(self._ecr, repository, tag)
+        uri = find_image(self._ecr, ticket.stack_id, repository, tag)
         if uri is None:
             start_build(self._codebuild, ticket, properties["Project"], repository, tag)
         return uri
@@ -60,7 +60,7 @@ class ImageResource:
             fail(self._put, build.ticket, build.fault)
             return
         try:
-            uri = find_image(self._ecr, build.repository, build.tag)
+            uri = find_image(self._ecr, build.ticket.stack_id, build.repository, build.tag)
             if uri is None:
                 raise LookupError(
                     f"The build succeeded but {build.repository} has no image {build.tag}; "

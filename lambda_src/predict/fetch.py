@@ -88,6 +88,7 @@ class Fetcher:
         """One request: the image, or the link which a redirect names."""
         addresses = self._checked_addresses(link, deadline)
         with closing(self._open(addresses, link, deadline)) as sock:
+            sock.settimeout(deadline.remaining_seconds())
             sock.sendall(_request(link))
             source = _BoundedSource(sock, deadline, self._max_bytes + MAX_FRAMING_BYTES)
             # HTTPResponse asks of its socket nothing but makefile.

@@ -10,7 +10,8 @@ MAX_PIXELS = 25_000_000
 MAX_SEGMENTS = 10_000
 
 _JPEG_MARKER = 0xFF
-_JPEG_STANDALONE_MARKERS = frozenset({0x01, *range(0xD0, 0xD9)})
+# Markers without content, and what an FF that marks nothing is followed by.
+_JPEG_EMPTY_MARKERS = frozenset({0x00, 0x01, *range(0xD0, 0xD9), _JPEG_MARKER})
 # Start-of-frame markers carry the size; C4, C8 and CC share their range but mean tables and reserved.
 _JPEG_FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_SCAN_OR_END = frozenset({0xD9, 0xDA})
@@ -28,7 +29,7 @@ def content_type_of(head: bytes) -> str:
         return "image/gif"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "image/webp"
-    raise Refusal("not_an_image", "The data is no image of a known kind; send a JPEG, PNG, WebP or GIF file.")
+    raise Refusal("image_format_unknown", "The data is no image of a known kind; send a JPEG, PNG, WebP or GIF file.")
 
 
 def check_image(image: bytes) -> str:
@@ -44,7 +45,7 @@ def check_image(image: bytes) -> str:
         )
     if width * height > MAX_PIXELS:
         raise Refusal(
-            "too_many_pixels",
+            "image_too_large",
             f"The image has {width} x {height} pixels, more than the {MAX_PIXELS:,} allowed; scale it down.",
         )
     return content_type
@@ -58,23 +59,23 @@ def _png_size(image: bytes) -> tuple[int, int]:
 
 
 def _jpeg_size(image: bytes) -> tuple[int, int]:
+    """The largest of the frames before the first scan, since a decoder may take the last one it meets."""
+    sizes: list[tuple[int, int]] = []
     position = 2
     for _ in range(MAX_SEGMENTS):
-        if image[position] != _JPEG_MARKER:
-            raise ValueError
+        # Decoders skip what stands between segments, and fill bytes before a marker.
+        position = image.index(_JPEG_MARKER, position)
         marker = image[position + 1]
-        if marker == _JPEG_MARKER:  # a fill byte
+        if marker in _JPEG_EMPTY_MARKERS:
             position += 1
-        elif marker in _JPEG_STANDALONE_MARKERS:
-            position += 2
-        elif marker in _JPEG_FRAME_MARKERS:
+            continue
+        if marker in _JPEG_SCAN_OR_END:
+            return max(sizes, key=lambda size: size[0] * size[1])
+        if marker in _JPEG_FRAME_MARKERS:
             height, width = struct.unpack_from(">HH", image, position + 5)
-            return width, height
-        elif marker in _JPEG_SCAN_OR_END:
-            raise ValueError
-        else:
-            (length,) = struct.unpack_from(">H", image, position + 2)
-            position += 2 + max(length, 2)
+            sizes.append((width, height))
+        (length,) = struct.unpack_from(">H", image, position + 2)
+        position += 2 + max(length, 2)
     raise ValueError
 
 

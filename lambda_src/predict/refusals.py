@@ -6,11 +6,10 @@ STATUS_OF_CODE = {
     "not_found": 404,
     "method_not_allowed": 405,
     "image_too_large": 413,
-    "not_an_image": 415,
+    "image_format_unknown": 415,
     "unsupported_media_type": 415,
     # A link that does not deliver is the caller's matter: as a 5xx it would set off the alarms that roll a deploy back.
     "image_unreadable": 422,
-    "too_many_pixels": 422,
     "url_unreachable": 422,
     "overloaded": 429,
     "internal": 500,

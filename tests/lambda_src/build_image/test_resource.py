@@ -14,7 +14,7 @@ REPOSITORY_URI = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/whippet-serving"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 BUILD_ID = "whippet-image:0c4c1f0e-5d6b-4b0e-9d0c-2f4d3c9a1b11"
 LOG_LINK = "https://console.aws.amazon.com/cloudwatch/home#logsV2:log-groups/log-group/x"
-REQUEST = {
+REQUEST: dict[str, Any] = {
     "RequestType": "Create",
     "ResponseURL": "https://cloudformation-custom-resource-response.s3.amazonaws.com/x?signature=1",
     "StackId": "arn:aws:cloudformation:eu-west-1:123456789012:stack/whippet-dev-image/guid",
@@ -63,12 +63,8 @@ class Harness:
         return [answer for _, answer in self.answers]
 
     def image_exists(self, media_type: str = DOCKER_MANIFEST) -> None:
-        detail = {"imageDigest": DIGEST, "imageManifestMediaType": media_type}
+        detail = {"registryId": "123456789012", "imageDigest": DIGEST, "imageManifestMediaType": media_type}
         self.ecr.add_response("describe_images", {"imageDetails": [detail]}, DESCRIBE)
-        if media_type == DOCKER_MANIFEST:
-            repositories = [{"repositoryUri": REPOSITORY_URI}]
-            asked = {"repositoryNames": ["whippet-serving"]}
-            self.ecr.add_response("describe_repositories", {"repositories": repositories}, asked)
 
     def image_is_missing(self) -> None:
         self.ecr.add_client_error("describe_images", "ImageNotFoundException", expected_params=DESCRIBE)
@@ -128,6 +124,14 @@ def test_an_image_that_is_there_is_answered_at_once_by_its_digest(harness: Harne
     (answer,) = harness.handle({**REQUEST, "RequestType": request_type})
     assert answer["Status"] == "SUCCESS"
     assert answer["Data"] == {"ImageUri": f"{REPOSITORY_URI}@{DIGEST}"}
+
+
+def test_an_image_in_china_has_the_domain_of_its_partition(harness: Harness) -> None:
+    harness.image_exists()
+    stack_id = REQUEST["StackId"].replace("aws:", "aws-cn:").replace("eu-west-1", "cn-north-1")
+    (answer,) = harness.handle({**REQUEST, "StackId": stack_id})
+    registry = "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn"
+    assert answer["Data"] == {"ImageUri": f"{registry}/whippet-serving@{DIGEST}"}
 
 
 def test_the_answer_repeats_the_request_and_goes_to_its_url(harness: Harness) -> None:
