@@ -35,8 +35,8 @@ synth: .venv/ready ## CloudFormation of one stage into cdk.out: make synth STAGE
 starter-model: .venv/ready ## train the starter model anew; it must come within half a point of the committed one
 	@$(VENV)/python -m training.starter
 
-schema: .venv/ready ## write the stage file's JSON schema, which editors read
-	@$(VENV)/python -m config > config/stage.schema.json
+schema: .venv/ready ## write what the stage file's model says of itself: a JSON schema for editors, docs/stage-file.md
+	@$(VENV)/python -m config schema > config/stage.schema.json && $(VENV)/python -m config reference > docs/stage-file.md
 
 clean: ## stop the embedded AWS and remove everything that was made here
 	@if [ -x $(VENV)/python ]; then $(VENV)/python -m local stop || exit 1; fi
