@@ -55,6 +55,15 @@ def test_a_real_image_is_known_by_its_bytes(image: bytes, content_type: str) -> 
     assert check_image(image) == content_type
 
 
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"lossless": True}, {"interlace": True}])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP"])
+def test_the_header_is_read_as_pillow_wrote_it(
+    monkeypatch: pytest.MonkeyPatch, kind: str, options: dict[str, bool]
+) -> None:
+    monkeypatch.setattr("lambda_src.predict.images.MAX_PIXELS", 0)
+    assert "has 321 x 123 pixels" in refusal_of(image_file(kind, 321, 123, **options)).message
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"\xff\xd8", b"GIF88a", b"RIFF\x00\x00\x00\x00WAVE", b"<svg/>", b"BM", b"II*\x00"]
 )

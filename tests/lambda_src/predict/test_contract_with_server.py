@@ -1,0 +1,96 @@
+"""The function against the real server with the starter model; only SageMaker's relay between the two is a stand-in."""
+
+import http.client
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from lambda_src.predict.endpoint import Endpoint
+from lambda_src.predict.fetch import Fetcher
+from lambda_src.predict.service import Service
+from lambda_src.predict.settings import Settings
+from tests.lambda_src.predict.samples import ENVIRONMENT, JPEG, http_event, image_file
+
+ROOT = Path(__file__).parents[3]
+STARTER = ROOT / "training" / "starter"
+
+
+class Relay:
+    """Does what InvokeEndpoint does: the same headers to the container, its refusals as ModelError."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def invoke_endpoint(self, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - botocore's own signature
+        headers = {
+            "Content-Type": arguments["ContentType"],
+            "Accept": arguments["Accept"],
+            "X-Amzn-SageMaker-Custom-Attributes": arguments["CustomAttributes"],
+        }
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.request("POST", "/invocations", arguments["Body"], headers)
+        response = connection.getresponse()
+        body = response.read()
+        connection.close()
+        if response.status == http.HTTPStatus.OK:
+            return {"Body": io.BytesIO(body), "InvokedProductionVariant": "primary"}
+        raise ClientError(
+            {
+                "Error": {"Code": "ModelError", "Message": "Received client error from primary"},
+                "OriginalStatusCode": response.status,
+                "OriginalMessage": body.decode(),
+            },
+            "InvokeEndpoint",
+        )
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    command = [sys.executable, "-m", "serving", "--model", str(STARTER / "model.tar.gz"), "--port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        ready = next(line for line in map(json.loads, process.stdout) if line["event"] == "ready")
+        yield Service(
+            settings=Settings.from_environment(ENVIRONMENT),
+            endpoint=Endpoint(Relay(ready["port"]), "whippet-test"),
+            fetcher=Fetcher(timeout_seconds=1, max_bytes=1),
+            write_log=lambda _record: None,
+        )
+        process.terminate()
+        process.stdout.read()
+
+
+def answer(service: Service, image: bytes, **query: str) -> tuple[int, dict[str, Any]]:
+    event = http_event("POST", "/predict", body=image, content_type="image/jpeg", query=query)
+    found = service.answer(event, "request-1")
+    return found["statusCode"], json.loads(found["body"])
+
+
+def test_a_sample_of_the_starter_model_is_recognised(service: Service) -> None:
+    status, content = answer(service, (STARTER / "samples" / "star.jpg").read_bytes())
+    assert (status, content["predictions"][0]["label"]) == (200, "star")
+    assert content["model_version"].startswith("starter-")
+
+
+@pytest.mark.parametrize("wanted", [1, 3])
+def test_as_many_labels_come_back_as_were_asked_for(service: Service, wanted: int) -> None:
+    _, content = answer(service, JPEG, top_k=str(wanted))
+    assert len(content["predictions"]) == wanted
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP"])
+def test_every_kind_that_the_function_lets_through_is_served(service: Service, kind: str) -> None:
+    assert answer(service, image_file(kind))[0] == 200
+
+
+def test_damage_behind_a_sound_header_is_refused_in_the_servers_words(service: Service) -> None:
+    status, content = answer(service, image_file("PNG")[:60])
+    assert (status, content["error"]["code"]) == (422, "image_unreadable")
+    assert "damaged" in content["error"]["message"]
