@@ -47,7 +47,6 @@ class ServingStack(Stack):
             "Hosting",
             endpoint_name=endpoint_name,
             config=config.serving,
-            version=config.model.version,
             image=container,
             model=model,
             role=role,

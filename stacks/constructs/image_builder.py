@@ -45,7 +45,9 @@ class ImageBuilder(Construct):
             removal_policy=RemovalPolicy.RETAIN if retain_images else RemovalPolicy.DESTROY,
             empty_on_delete=not retain_images,
         )
-        sources = assets.Asset(self, "Sources", path=str(source_folders.SERVING), exclude=source_folders.EXCLUDE)
+        sources = assets.Asset(
+            self, "Sources", path=str(source_folders.SERVING), exclude=source_folders.SERVING_EXCLUDE
+        )
         self.tag = sources.asset_hash
         self.project = self._project(sources)
         self.function = self._function()

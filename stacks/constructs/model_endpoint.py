@@ -24,7 +24,6 @@ class ModelEndpoint(Construct):
         *,
         endpoint_name: str,
         config: Serving,
-        version: str,
         image: ServingImage,
         model: ModelData,
         role: iam.IRole,
@@ -39,7 +38,7 @@ class ModelEndpoint(Construct):
             "Model",
             execution_role_arn=role.role_arn,
             primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
-                image=image.uri, model_data_url=model.s3_uri, environment={"MODEL_VERSION": version}
+                image=image.uri, model_data_url=model.s3_uri
             ),
         )
         configuration = sagemaker.CfnEndpointConfig(

@@ -54,7 +54,7 @@ def docker_image(scope: Construct) -> ServingImage:
         scope,
         "Image",
         directory=str(source_folders.SERVING),
-        exclude=source_folders.EXCLUDE,
+        exclude=source_folders.SERVING_EXCLUDE,
         platform=ecr_assets.Platform.LINUX_AMD64,
         target="serve",
     )

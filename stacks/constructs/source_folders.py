@@ -8,3 +8,4 @@ SERVING = ROOT / "serving"
 STARTER_MODEL = ROOT / "training" / "starter" / "model.tar.gz"
 
 EXCLUDE = ["**/__pycache__", "**/*.pyc", "**/.DS_Store"]
+SERVING_EXCLUDE = [*EXCLUDE, "images.toml"]  # for rehearsals only
