@@ -7,7 +7,7 @@ VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
 
-.PHONY: help setup demo test lint synth starter-model schema local-stop clean
+.PHONY: help setup demo test test-slow lint synth starter-model schema local-stop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,8 +23,11 @@ setup: .venv/ready ## virtual environment, CDK CLI and Node; the other targets c
 demo: .venv/ready ## the whole system on this machine: deploy, predict, look around; no AWS account needed
 	@$(VENV)/python -m ops.demo
 
-test: .venv/ready-dev lint ## prove it: lint, types and every test, offline
-	@$(VENV)/python -m pytest
+test: .venv/ready-dev lint ## prove it: lint, types and every test that takes seconds, offline
+	@$(VENV)/python -m pytest -m "not slow"
+
+test-slow: .venv/ready-dev ## the tests that take minutes: retraining, the page in a browser, the whole demo
+	@$(VENV)/python -m pytest -m slow
 
 lint: .venv/ready-dev
 	@$(VENV)/ruff check --quiet . && $(VENV)/ruff format --quiet --check . && $(VENV)/mypy

@@ -14,7 +14,10 @@ ImageUri = Annotated[str, Field(pattern=r"^[a-z0-9.-]+(:\d+)?/[a-z0-9._/-]+(:[\w
 ArtifactKey = Annotated[str, Field(pattern=r"^(starter|models/[0-9a-f]{64}/model\.tar\.gz)$")]
 InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.(medium|large|xlarge|\d+xlarge)$")]
 Days = Annotated[int, Field(ge=1, le=3650)]
-HostName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")]
+# A host's full name, never an address; "*.example.com" stands for every host below.
+HostName = Annotated[
+    str, Field(pattern=r"^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$")
+]
 # What CloudWatch Logs accepts as a retention.
 LogDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1827, 3653]
 
@@ -117,7 +120,7 @@ class Api(Section):
     max_image_bytes: Annotated[int, Field(ge=1_024, le=4_500_000)]
     """The largest image accepted; Lambda's 6 MB event holds 4.5 MB of image in base64."""
     allowed_image_hosts: list[HostName]
-    """The only hosts from which linked images are fetched; empty means any public one."""
+    """The only hosts from which linked images are fetched, as "images.example.com" or "*.example.com"; empty: any."""
     top_k: Annotated[int, Field(ge=1, le=100)]
     """Predictions in an answer when the caller does not say how many."""
     log_days: LogDays

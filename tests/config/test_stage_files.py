@@ -124,6 +124,12 @@ def test_fault_names_key_value_and_remedy(changes, sentence):
     assert fault.startswith(sentence)
 
 
+@pytest.mark.parametrize("host", ["localhost", "10.0.0.1", "https://example.com", "example.com:443", ""])
+def test_allowed_hosts_are_names_that_the_function_takes(host):
+    (fault,) = faults(api__allowed_image_hosts=[host])
+    assert fault.startswith(f'api.allowed_image_hosts.0 = "{host}": must match')
+
+
 def test_provisioned_above_reserved_is_refused():
     said = faults(
         api__concurrency__reserved=2, api__concurrency__provisioned_min=1, api__concurrency__provisioned_max=3

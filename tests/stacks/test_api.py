@@ -60,6 +60,11 @@ def test_handler_accepts_its_environment(stage):
     assert Settings.from_environment(predict(synth.templates(stage)["api"])["Environment"]["Variables"])
 
 
+def test_handler_accepts_every_host_that_the_stage_file_does():
+    template = variants.rooms(api__allowed_image_hosts=["images.example.com", "*.example.org"])["api"]
+    assert Settings.from_environment(predict(template)["Environment"]["Variables"]).allowed_image_hosts
+
+
 @pytest.mark.parametrize("stage", synth.STAGES)
 def test_api_calls_the_alias(stage):
     template = synth.templates(stage)["api"]
