@@ -58,6 +58,8 @@ def decode(body: bytes, recipe: Preprocessing, max_pixels: int) -> NDArray[np.ui
         raise RequestError(415, "image_format_unknown", f"The body is no image in a format of {allowed}.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise RequestError(413, "image_too_large", too_many_pixels(max_pixels)) from error
+    except MemoryError as error:
+        raise RequestError(503, "out_of_memory", "There is no memory to decode this image; try again.") from error
     except Exception as error:  # Pillow raises whatever the damage leads to, KeyError and struct.error among it
         reason = f"The image is damaged: {type(error).__name__}."
         raise RequestError(422, "image_unreadable", reason) from error

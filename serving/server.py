@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import uvicorn
 
@@ -61,7 +62,8 @@ def serve(artifact: Artifact, settings: Settings, host: str) -> int:
         raise StartError(f"{artifact.network}: the first inference failed: {error}") from error
     workers = Workers(settings.workers)
     app = App(predictor, workers, settings)
-    log.info("loaded", extra={"facts": {"model_version": artifact.version, "labels": len(artifact.labels)}})
+    facts = {"model_version": artifact.version, "labels": len(artifact.labels), **asdict(settings)}
+    log.info("loaded", extra={"facts": facts})
     Server(uvicorn_config(app, settings)).run(sockets=[listening])
     if not workers.close(LAST_JOB_SECONDS):
         log.error("abandoned", extra={"facts": {"reason": "a request was still in the engine when the time was over"}})

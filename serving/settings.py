@@ -1,6 +1,7 @@
 """The server's settings: the one place that reads the environment.
 
-Each field is an environment variable: WHIPPET_QUEUE_LENGTH=32 sets queue_length. SAGEMAKER_BIND_TO_PORT sets the port.
+Each field is an environment variable: WHIPPET_SERVING_QUEUE_LENGTH=32 sets queue_length.
+SAGEMAKER_BIND_TO_PORT, where SageMaker sets it, is the port.
 """
 
 import os
@@ -10,7 +11,7 @@ from typing import Any
 
 from serving.errors import StartError
 
-PREFIX = "WHIPPET_"
+PREFIX = "WHIPPET_SERVING_"
 PORT_VARIABLE = "SAGEMAKER_BIND_TO_PORT"
 # the smallest and the largest value that makes sense; SageMaker gives up on an answer after 60 s and kills after 30
 BOUNDS: dict[str, tuple[float, float]] = {

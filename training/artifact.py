@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from training.errors import TrainingError
+
 FORMAT = 1
 METADATA = "model.json"
 NETWORK = "model.onnx"
@@ -45,6 +47,15 @@ def write_metadata(folder: Path, name: str, facts: dict[str, Any]) -> dict[str, 
     return metadata
 
 
+def read_metadata(folder: Path) -> dict[str, Any]:
+    """The model.json of an unpacked artefact."""
+    try:
+        metadata: dict[str, Any] = json.loads((folder / METADATA).read_bytes())
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{folder / METADATA}: not readable ({error}); name a model artefact") from error
+    return metadata
+
+
 def pack(folder: Path, archive: Path) -> None:
     """Write the artefact's files into a tar.gz whose bytes depend on nothing else."""
     with (
@@ -69,7 +80,11 @@ def main(words: Sequence[str]) -> int:
     if missing:
         sys.stderr.write(f"{folder}: {', '.join(missing)} missing; an artefact is made of {', '.join(FILES)}\n")
         return 1
-    pack(folder, archive)
+    try:
+        pack(folder, archive)
+    except OSError as error:
+        sys.stderr.write(f"{archive}: cannot be written ({error.strerror}); name a file in a folder you may write\n")
+        return 1
     sys.stdout.write(f"{archive} {file_sha256(archive)}\n")
     return 0
 

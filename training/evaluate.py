@@ -20,7 +20,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from training.artifact import FILES, METADATA, NETWORK
+from training.artifact import FILES, NETWORK, read_metadata
 from training.data import Split, load_split, read_split
 from training.errors import TrainingError
 from training.preprocess import Pixels, Recipe, normalise
@@ -54,9 +54,12 @@ def unpack(model: Path, folder: Path) -> Path:
 
 
 def probabilities(folder: Path, metadata: dict[str, Any], pixels: Pixels) -> NDArray[np.float64]:
-    """What the network says to each picture, as the server computes it."""
+    """What the network says to each picture, as the server computes it; docs/artefact.md has the keys."""
     recipe = recipe_of(metadata)
-    session = onnxruntime.InferenceSession(folder / NETWORK, providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(folder / NETWORK, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
+        raise TrainingError(f"{folder / NETWORK}: ONNX Runtime cannot load it ({error}); train it again") from error
     rows = []
     for start in range(0, len(pixels), BATCH):
         batch = normalise(pixels[start : start + BATCH], recipe)
@@ -83,7 +86,7 @@ def evaluate(model: Path, data: Path) -> dict[str, Any]:
     """Score an artefact, packed or not, on one split's folder."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = unpack(model, Path(temporary))
-        metadata = json.loads((folder / METADATA).read_text())
+        metadata = read_metadata(folder)
         split = read_split(data, metadata["labels"])
         pixels = load_split(split, recipe_of(metadata), os.cpu_count() or 1)
         return scores(metadata, split, probabilities(folder, metadata, pixels))

@@ -108,7 +108,11 @@ def main(words: Sequence[str]) -> int:
     chosen = vars(_arguments(words))
     folder = chosen.pop("out")
     wanted = SyntheticSet(**chosen)
-    write_set(folder, wanted)
+    try:
+        write_set(folder, wanted)
+    except OSError as error:
+        sys.stderr.write(f"--out {folder}: cannot be written ({error.strerror}); name a folder you may write\n")
+        return 1
     sys.stdout.write(f"{folder}: {wanted.train + wanted.valid + wanted.test} pictures of {', '.join(LABELS)}\n")
     return 0
 

@@ -55,6 +55,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Read, train, score, export; answer with what model.json says."""
     code = code_sha256()  # before training, since somebody may edit the files meanwhile
     chosen, device = hyperparameters(arguments), set_up(arguments)
+    make_folder(arguments.model_dir)
     labels = data.labels_of(arguments.train)
     splits = {channel: data.read_split(getattr(arguments, channel), labels) for channel in CHANNELS}
     size = arguments.input_size
@@ -66,7 +67,6 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     test = evaluate(network, examples["test"], recipe)
     metric_line(test_accuracy=test.accuracy, test_loss=test.loss, test_samples=test.samples)
 
-    arguments.model_dir.mkdir(parents=True, exist_ok=True)
     difference = write_models(network, recipe, arguments.model_dir, examples["valid"])
     facts = describe(
         arguments, labels=labels, recipe=recipe, chosen=chosen, best=best, test=test, difference=difference, code=code
@@ -85,6 +85,16 @@ def set_up(arguments: argparse.Namespace) -> torch.device:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def make_folder(folder: Path) -> None:
+    """Before hours of training rather than after."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(
+            f"--model-dir {folder}: cannot be made ({error.strerror}); name a folder you may write"
+        ) from error
 
 
 def load_examples(splits: dict[str, data.Split], recipe: Recipe) -> tuple[Recipe, dict[str, Examples]]:

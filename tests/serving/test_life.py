@@ -70,9 +70,9 @@ def test_network_that_onnx_runtime_cannot_read_is_refused(model_dir: Path) -> No
 
 
 def test_wrong_setting_is_refused_with_its_reason() -> None:
-    result = refused("--model", str(MODEL), WHIPPET_WORKERS="none")
+    result = refused("--model", str(MODEL), WHIPPET_SERVING_WORKERS="none")
     assert result.returncode == 1
-    assert result.stderr == "serving: WHIPPET_WORKERS=none: it must be a whole number from 1 to 64\n"
+    assert result.stderr == "serving: WHIPPET_SERVING_WORKERS=none: it must be a whole number from 1 to 64\n"
 
 
 def test_port_in_use_is_refused_with_its_reason() -> None:
@@ -94,7 +94,7 @@ def test_unpacked_folder_is_served_too(unpacked: Path) -> None:
 
 
 def test_body_limit_is_a_setting() -> None:
-    with running(WHIPPET_MAX_BODY_BYTES="1000") as process:
+    with running(WHIPPET_SERVING_MAX_BODY_BYTES="1000") as process:
         answer = process.invoke(jpeg())
     assert answer.status == 413
     assert "1000 bytes" in answer.document["error"]["message"]
@@ -106,7 +106,7 @@ def slow_picture() -> bytes:
 
 
 def test_sigterm_lets_a_request_in_progress_finish() -> None:
-    with running(WHIPPET_MAX_BODY_BYTES="40000000") as process:
+    with running(WHIPPET_SERVING_MAX_BODY_BYTES="40000000") as process:
         picture, answers = slow_picture(), []
         client = threading.Thread(target=lambda: answers.append(process.invoke(picture)))
         client.start()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from serving import preprocess
 from serving.errors import RequestError
 from serving.preprocess import FORMATS, Preprocessing, decode
 from tests.serving.pictures import GREY16, ODD_PICTURES, encode, jpeg
@@ -52,6 +53,14 @@ def test_pixel_limit_is_read_from_the_header() -> None:
 
 def test_picture_at_the_pixel_limit_is_taken() -> None:
     assert decode(jpeg(150, 100), RECIPE, 15_000).shape == (64, 64, 3)
+
+
+def test_memory_that_is_not_there_is_no_fault_of_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_arguments: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(preprocess, "prepare", exhausted)
+    assert refusal(jpeg()).status == 503
 
 
 @pytest.mark.parametrize("format_name", ["BMP", "TIFF", "PPM", "ICO", "TGA", "EPS"])

@@ -10,6 +10,7 @@ from PIL import Image
 from serving.artifact import read_artifact
 from tests.training.conftest import Trained
 from tests.training.jobs import run_job
+from training import train
 
 METRIC_LINE = re.compile(r"epoch=\d+ train_loss=\S+ train_accuracy=\S+ valid_loss=\S+ valid_accuracy=\S+ seconds=\S+")
 
@@ -59,50 +60,80 @@ def test_same_seed_gives_the_same_model(trained: Trained, pictures: Path, tmp_pa
         assert (again.base / "model" / name).read_bytes() == (trained.model_dir / name).read_bytes()
 
 
-def test_wrong_flag_is_one_sentence_and_the_failure_reason(pictures: Path, tmp_path: Path) -> None:
-    job = run_job(tmp_path / "job", pictures, "--epochs", "many")
-    assert job.status == 1
-    assert job.stderr == f"training: {job.failure}\n"
-    assert "--epochs" in job.failure and "many" in job.failure
-
-
-def test_missing_channel_is_told_with_its_variable(pictures: Path, tmp_path: Path) -> None:
-    job = run_job(tmp_path / "job", pictures, channels=("train", "test"))
-    assert job.failure == "--valid is missing: name a folder, or set SM_CHANNEL_VALID"
-
-
-def test_unreadable_images_are_told_by_name(pictures: Path, tmp_path: Path) -> None:
-    folder = shutil.copytree(pictures, tmp_path / "set")
-    for name in ("cut.jpg", "empty.png"):
-        (folder / "train" / "ring" / name).write_bytes(b"\xff\xd8\xff"[: 3 * (name == "cut.jpg")])
-    job = run_job(tmp_path / "job", folder)
-    assert job.status == 1
-    assert "2 unreadable images" in job.failure
-    assert "ring/cut.jpg" in job.failure and "ring/empty.png" in job.failure
-    assert "Traceback" not in job.stderr
-
-
 def test_diverging_training_stops_with_the_batch_named(pictures: Path, tmp_path: Path) -> None:
     job = run_job(tmp_path / "job", pictures, "--learning-rate", "1e30", "--batch-size", "16")
     assert job.status == 1
     assert re.match(r"the loss became (nan|inf) at epoch \d+, batch \d+ \(\S+\.jpg, ", job.failure)
+    assert job.stderr == f"training: {job.failure}\n"
     assert not list((job.base / "model").iterdir())
 
 
-def test_defect_leaves_its_reason_and_its_trace(pictures: Path, tmp_path: Path) -> None:
-    job = run_job(tmp_path / "job", pictures, "--epochs", "1", "--model-dir", "/proc/nowhere")
-    assert job.status == 1
-    assert "/proc/nowhere" in job.failure
-    assert "Traceback" in job.stderr
+class Reason:
+    """Training in this process, in the same layout; what it said when it refused."""
+
+    def __init__(self, base: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.base, self._capsys = base, capsys
+
+    def of(self, *flags: str) -> str:
+        assert train.main(["--model-dir", str(self.base / "model"), *flags]) == 1
+        failure = (self.base / "output" / "failure").read_text()
+        assert self._capsys.readouterr().err == f"training: {failure}\n"
+        return failure
 
 
-def test_grey_pictures_train_as_well_as_coloured_ones(tmp_path: Path) -> None:
+@pytest.fixture
+def reason(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Reason:
+    (tmp_path / "output").mkdir()
+    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path))
+    for name in ("train", "valid", "test"):
+        monkeypatch.setenv(f"SM_CHANNEL_{name.upper()}", str(pictures / name))
+    return Reason(tmp_path, capsys)
+
+
+def test_wrong_flag_is_one_sentence_and_the_failure_reason(reason: Reason) -> None:
+    told = reason.of("--epochs", "many")
+    assert "--epochs" in told and "many" in told
+
+
+def test_missing_channel_is_told_with_its_variable(reason: Reason, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SM_CHANNEL_VALID")
+    assert reason.of() == "--valid is missing: name a folder, or set SM_CHANNEL_VALID"
+
+
+def test_unreadable_images_are_told_by_name(reason: Reason, pictures: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(pictures, tmp_path / "set")
+    for name in ("cut.jpg", "empty.png"):
+        (folder / "train" / "ring" / name).write_bytes(b"\xff\xd8\xff"[: 3 * (name == "cut.jpg")])
+    told = reason.of("--train", str(folder / "train"))
+    assert "2 unreadable images" in told
+    assert "ring/cut.jpg" in told and "ring/empty.png" in told
+
+
+def test_folder_that_cannot_be_made_is_told_before_training(reason: Reason) -> None:
+    assert reason.of("--model-dir", "/proc/nowhere").startswith("--model-dir /proc/nowhere: cannot be made")
+
+
+def test_defect_leaves_its_reason_and_goes_on_to_its_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def defect(_arguments: object) -> None:
+        raise ZeroDivisionError("by zero")
+
+    (tmp_path / "output").mkdir()
+    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path))
+    monkeypatch.setattr(train, "run", defect)
+    with pytest.raises(ZeroDivisionError):
+        train.main([word for name in ("train", "valid", "test", "model-dir") for word in (f"--{name}", "x")])
+    assert (tmp_path / "output" / "failure").read_text() == "ZeroDivisionError: by zero"
+
+
+def test_grey_pictures_in_folders_of_the_courses_style_train(tmp_path: Path) -> None:
+    flags = ["--model-dir", str(tmp_path / "model"), "--epochs", "1", "--batch-size", "4", "--input-size", "16"]
     for split in ("train", "valid", "test"):
+        flags += [f"--{split}", str(tmp_path / split)]
         for label, level in (("001.Affenpinscher", 20), ("002.Afghan_hound", 220)):
-            (tmp_path / "set" / split / label).mkdir(parents=True)
+            (tmp_path / split / label).mkdir(parents=True)
             for number in range(4):
-                path = tmp_path / "set" / split / label / f"{number}.png"
-                Image.new("L", (40 + number, 30), level + number).save(path)
-    job = run_job(tmp_path / "job", tmp_path / "set", "--epochs", "8", "--batch-size", "4", "--input-size", "16")
-    assert job.status == 0
-    assert read_artifact(job.base / "model").labels == ("Affenpinscher", "Afghan_hound")
+                Image.new("L", (40 + number, 30), level + number).save(tmp_path / split / label / f"{number}.png")
+    assert train.main(flags) == 0
+    assert read_artifact(tmp_path / "model").labels == ("Affenpinscher", "Afghan_hound")

@@ -17,7 +17,7 @@ from tests.training.conftest import Trained
 from training import artifact, export, models
 from training.arguments import CHANNELS, boolean, hyperparameters, parse
 from training.errors import TrainingError
-from training.evaluate import evaluate, recipe_of
+from training.evaluate import evaluate, main, recipe_of
 from training.loop import Best, Examples, Hyperparameters, Score, augment, fit
 from training.preprocess import Pixels, Recipe
 
@@ -201,3 +201,9 @@ def test_packed_model_is_a_gzip_of_a_tar(trained: Trained, tmp_path: Path) -> No
     artifact.pack(trained.model_dir, archive)
     assert json.loads((trained.model_dir / "model.json").read_text())["format"] == artifact.FORMAT
     assert gzip.decompress(archive.read_bytes())[257:262] == b"ustar"
+
+
+def test_evaluating_what_is_no_artefact_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--model", str(tmp_path), "--data", str(tmp_path)]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"evaluate: {tmp_path}/model.json: not readable") and told.count("\n") == 1
