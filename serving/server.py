@@ -75,7 +75,8 @@ def serve(artifact: Artifact, settings: Settings, host: str) -> int:
 
 def bind(host: str, port: int) -> socket.socket:
     """Take the port before anything slow happens; nobody can connect until the server listens."""
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # naming the protocol lets asyncio switch Nagle's algorithm off, which costs a kept-alive client 40 ms an answer
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
