@@ -105,14 +105,14 @@ def test_connection_is_kept_after_an_error(server: ServerProcess) -> None:
 
 def test_answers_on_a_kept_connection_do_not_wait_for_an_acknowledgement(server: ServerProcess) -> None:
     connection, seconds = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10), []
-    for _ in range(20):
+    for _ in range(40):
         start = time.perf_counter()
         connection.request("POST", "/invocations", STAR, {"Content-Type": "image/jpeg"})
         assert read_answer(connection).status == 200
         seconds.append(time.perf_counter() - start)
     connection.close()
-    # the kernel's delayed acknowledgement takes 40 ms each time, whereas a busy machine is slow only sometimes
-    assert min(seconds) < 0.03
+    # once the kernel delays its acknowledgements, they take 40 ms each time; a busy machine is slow only sometimes
+    assert min(seconds[20:]) < 0.03
 
 
 def test_request_id_of_the_caller_is_answered_and_logged(server: ServerProcess) -> None:
