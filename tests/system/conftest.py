@@ -1,0 +1,31 @@
+"""One deployment of stage local, shared by every test of the deployed system."""
+
+import pytest
+
+from local import control
+from tests.system.deployed import Deployed
+
+STAGE = ("-c", "stage=local")
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("system")
+    running = control.start(state=folder / "aws", port=0)
+    try:
+        system = Deployed(running, folder)
+        system.cdk("bootstrap", *STAGE)
+        system.cdk("deploy", "--all", "--require-approval", "never", *STAGE)
+        seed(system)
+        yield system
+    finally:
+        control.stop(folder / "aws")
+
+
+def seed(system: Deployed) -> None:
+    """What the matrix reads, pulls and writes to, beside what the stacks made."""
+    s3 = system.root.client("s3")
+    for key in ("capture/seed", "capture/doomed"):
+        s3.put_object(Bucket=system.bucket, Key=key, Body=b"seed")
+    s3.put_object(Bucket=system.model[0], Key="matrix", Body=b"seed")
+    system.root.client("ecr").create_repository(repositoryName=system.repository)

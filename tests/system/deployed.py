@@ -1,0 +1,194 @@
+"""Stage local, deployed into an embedded AWS of its own, and what the tests need to know about it."""
+
+import contextlib
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from local import control
+from ops import cdk
+
+SERVING, API, DATA = "whippet-local-serving", "whippet-local-api", "whippet-local-data"
+
+
+@dataclass
+class Session:
+    """Clients that act with one set of credentials."""
+
+    environment: dict[str, str]
+    credentials: dict[str, str]
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self.environment["AWS_ENDPOINT_URL"],
+            region_name=self.environment["AWS_REGION"],
+            verify=self.environment["AWS_CA_BUNDLE"],
+            **self.credentials,
+        )
+
+
+@dataclass
+class Deployed:
+    running: control.Running
+    logs: Path
+    _sessions: dict[str, Session] = field(default_factory=dict)
+
+    @cached_property
+    def environment(self) -> dict[str, str]:
+        return control.subprocess_environment(self.running)
+
+    @cached_property
+    def root(self) -> Session:
+        keys = {
+            "aws_access_key_id": self.environment["AWS_ACCESS_KEY_ID"],
+            "aws_secret_access_key": self.environment["AWS_SECRET_ACCESS_KEY"],
+        }
+        return Session(self.environment, keys)
+
+    def cdk(self, *arguments: str) -> str:
+        log = self.logs / f"{uuid.uuid4().hex}.log"
+        cdk.run([*arguments, "--output", str(self.logs / "cdk.out")], environment=self.environment, log=log)
+        return log.read_text()
+
+    def resources(self, stack: str) -> dict[str, str]:
+        """Logical id without its hash -> physical id."""
+        pages = self.root.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack)
+        found = pages.search("StackResourceSummaries[]")
+        return {re.sub(r"[0-9A-F]{8}$", "", r["LogicalResourceId"]): r["PhysicalResourceId"] for r in found}
+
+    def outputs(self, stack: str) -> dict[str, str]:
+        (found,) = self.root.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+        return {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
+
+    def arn(self, service: str, resource: str) -> str:
+        return f"arn:aws:{service}:us-east-1:{self.running.facts.account}:{resource}"
+
+    def fresh_name(self) -> str:
+        return f"matrix-{uuid.uuid4().hex[:12]}"
+
+    @cached_property
+    def bucket(self) -> str:
+        return self.outputs(DATA)["BucketName"]
+
+    @cached_property
+    def key(self) -> str:
+        return self.arn("kms", f"key/{self.resources(DATA)['Key']}")
+
+    @cached_property
+    def endpoint(self) -> str:
+        return self.outputs(SERVING)["EndpointName"]
+
+    @cached_property
+    def endpoint_log(self) -> str:
+        return f"/aws/sagemaker/Endpoints/{self.endpoint}"
+
+    @cached_property
+    def function(self) -> str:
+        return self.outputs(API)["PredictFunctionName"]
+
+    @cached_property
+    def function_log(self) -> str:
+        return self.resources(API)["PredictFunctionPartsLog"]
+
+    @cached_property
+    def _container(self) -> dict[str, str]:
+        name = self.resources(SERVING)["HostingModel"]
+        return self.root.client("sagemaker").describe_model(ModelName=name)["PrimaryContainer"]
+
+    @cached_property
+    def image(self) -> str:
+        return self._container["Image"]
+
+    @cached_property
+    def model(self) -> tuple[str, str]:
+        """Bucket and key of the served model.tar.gz."""
+        bucket, _, key = self._container["ModelDataUrl"].removeprefix("s3://").partition("/")
+        return bucket, key
+
+    @cached_property
+    def sample(self) -> Path:
+        return next((cdk.ROOT / "training" / "starter" / "samples").glob("*.jpg"))
+
+    def _endpoint_beside(self, name: str) -> str:
+        sagemaker = self.root.client("sagemaker")
+        config = sagemaker.describe_endpoint(EndpointName=self.endpoint)["EndpointConfigName"]
+        sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config)
+        sagemaker.get_waiter("endpoint_in_service").wait(EndpointName=name, WaiterConfig={"Delay": 1})
+        return name
+
+    @cached_property
+    def other_endpoint(self) -> str:
+        return self._endpoint_beside("matrix-other")
+
+    @cached_property
+    def doomed_endpoint(self) -> str:
+        return self._endpoint_beside("matrix-doomed")
+
+    @cached_property
+    def repository(self) -> str:
+        return self.image.split("/")[1].split(":")[0]
+
+    @cached_property
+    def other_repository(self) -> str:
+        self.root.client("ecr").create_repository(repositoryName="matrix-other")
+        return "matrix-other"
+
+    def _role_names(self) -> dict[str, str]:
+        names = {}
+        for stack in (DATA, SERVING, API):
+            names |= {logical: name for logical, name in self.resources(stack).items() if logical.endswith("Role")}
+        return names
+
+    def roles(self) -> set[str]:
+        return set(self._role_names())
+
+    def role_arn(self, role: str) -> str:
+        return self.root.client("iam").get_role(RoleName=self._role_names()[role])["Role"]["Arn"]
+
+    def session_as(self, role: str) -> Session:
+        """The role's own credentials. Its trust admits the tests for the moment of taking them."""
+        if role not in self._sessions:
+            iam, name = self.root.client("iam"), self._role_names()[role]
+            found = iam.get_role(RoleName=name)["Role"]
+            account_root = f"arn:aws:iam::{self.running.facts.account}:root"
+            admit = {"Effect": "Allow", "Principal": {"AWS": account_root}, "Action": "sts:AssumeRole"}
+            iam.update_assume_role_policy(
+                RoleName=name, PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [admit]})
+            )
+            try:
+                taken = self.root.client("sts").assume_role(RoleArn=found["Arn"], RoleSessionName="matrix")
+            finally:
+                trust = json.dumps(found["AssumeRolePolicyDocument"])
+                iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust)
+            keys = taken["Credentials"]
+            self._sessions[role] = Session(
+                self.environment,
+                {
+                    "aws_access_key_id": keys["AccessKeyId"],
+                    "aws_secret_access_key": keys["SecretAccessKey"],
+                    "aws_session_token": keys["SessionToken"],
+                },
+            )
+        return self._sessions[role]
+
+    @contextlib.contextmanager
+    def granted(self, role: str, statements: list[dict[str, Any]]) -> Iterator[None]:
+        """The role with these statements added, as an inline policy of its own."""
+        iam, name = self.root.client("iam"), self._role_names()[role]
+        if not statements:
+            yield
+            return
+        document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        iam.put_role_policy(RoleName=name, PolicyName="Matrix", PolicyDocument=document)
+        try:
+            yield
+        finally:
+            iam.delete_role_policy(RoleName=name, PolicyName="Matrix")

@@ -1,0 +1,253 @@
+"""The permission matrix, tried for real on the deployed system.
+
+Each role's credentials make calls that must succeed and calls that must be denied. Each denial turns into success when
+exactly the listed statements are added, and stays a denial while any of them is missing: so no denial is an accident.
+"""
+
+import contextlib
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.system.deployed import Deployed, Session
+
+pytestmark = pytest.mark.xdist_group("embedded")
+
+DENIED = {"AccessDenied", "AccessDeniedException", "403"}
+STAR = "*"
+
+
+@dataclass(frozen=True)
+class Call:
+    role: str
+    what: str
+    make: Callable[[Session, Deployed], Any]
+    missing: Callable[[Deployed], list[dict[str, Any]]] | None = None
+    """The statements that the role lacks, where the call must be denied."""
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.what}"
+
+
+def allow(action: str | list[str], *resources: str, **condition: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": list(resources), **condition}
+
+
+def put_log(session: Session, group: str) -> None:
+    logs = session.client("logs")
+    with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+        logs.create_log_stream(logGroupName=group, logStreamName="matrix")
+    logs.put_log_events(logGroupName=group, logStreamName="matrix", logEvents=[{"timestamp": 1, "message": "matrix"}])
+
+
+def invoke(session: Session, endpoint: str, deployed: Deployed) -> None:
+    answer = session.client("sagemaker-runtime").invoke_endpoint(
+        EndpointName=endpoint, ContentType="image/jpeg", Body=deployed.sample.read_bytes()
+    )
+    assert json.loads(answer["Body"].read())["predictions"]
+
+
+def put_object(session: Session, deployed: Deployed, key: str) -> None:
+    session.client("s3").put_object(Bucket=deployed.bucket, Key=key, Body=b"matrix")
+
+
+def get_object(session: Session, bucket: str, key: str) -> None:
+    session.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+
+
+def put_metric(session: Session, namespace: str) -> None:
+    session.client("cloudwatch").put_metric_data(Namespace=namespace, MetricData=[{"MetricName": "matrix", "Value": 1}])
+
+
+def pull(session: Session, repository: str) -> None:
+    session.client("ecr").batch_get_image(repositoryName=repository, imageIds=[{"imageTag": "source"}])
+
+
+def object_arn(bucket: str, key: str) -> str:
+    return f"arn:aws:s3:::{bucket}/{key}"
+
+
+PREDICT, HOSTING = "PredictFunctionPartsRole", "HostingRole"
+
+SUCCEEDS = [
+    Call(PREDICT, "invokes its endpoint", lambda s, d: invoke(s, d.endpoint, d)),
+    Call(PREDICT, "writes its log", lambda s, d: put_log(s, d.function_log)),
+    Call(HOSTING, "reads its model", lambda s, d: get_object(s, *d.model)),
+    Call(HOSTING, "writes a capture", lambda s, d: put_object(s, d, "capture/matrix")),
+    Call(HOSTING, "logs in to ECR", lambda s, d: s.client("ecr").get_authorization_token()),
+    Call(HOSTING, "pulls its image", lambda s, d: pull(s, d.repository)),
+    Call(HOSTING, "writes the endpoint's log", lambda s, d: put_log(s, d.endpoint_log)),
+    Call(HOSTING, "publishes its metrics", lambda s, d: put_metric(s, "/aws/sagemaker/Endpoints")),
+]
+DENIALS = [
+    Call(
+        PREDICT,
+        "invokes another endpoint",
+        lambda s, d: invoke(s, d.other_endpoint, d),
+        lambda d: [allow("sagemaker:InvokeEndpoint", d.arn("sagemaker", f"endpoint/{d.other_endpoint}"))],
+    ),
+    Call(
+        PREDICT,
+        "describes its endpoint",
+        lambda s, d: s.client("sagemaker").describe_endpoint(EndpointName=d.endpoint),
+        lambda d: [allow("sagemaker:DescribeEndpoint", d.arn("sagemaker", f"endpoint/{d.endpoint}"))],
+    ),
+    Call(
+        PREDICT,
+        "deletes an endpoint",
+        lambda s, d: s.client("sagemaker").delete_endpoint(EndpointName=d.doomed_endpoint),
+        lambda d: [allow("sagemaker:DeleteEndpoint", d.arn("sagemaker", f"endpoint/{d.doomed_endpoint}"))],
+    ),
+    Call(
+        PREDICT,
+        "reads the model",
+        lambda s, d: get_object(s, *d.model),
+        lambda d: [allow("s3:GetObject", object_arn(*d.model))],
+    ),
+    Call(
+        PREDICT,
+        "reads a capture",
+        lambda s, d: get_object(s, d.bucket, "capture/seed"),
+        lambda d: [allow("s3:GetObject", object_arn(d.bucket, "capture/seed")), allow("kms:Decrypt", d.key)],
+    ),
+    Call(
+        PREDICT,
+        "writes data",
+        lambda s, d: put_object(s, d, "dataset/matrix"),
+        lambda d: [allow("s3:PutObject", object_arn(d.bucket, "dataset/matrix")), allow("kms:GenerateDataKey", d.key)],
+    ),
+    Call(
+        PREDICT,
+        "writes another log",
+        lambda s, d: put_log(s, d.endpoint_log),
+        lambda d: [
+            allow(
+                ["logs:CreateLogStream", "logs:PutLogEvents"],
+                d.arn("logs", f"log-group:{d.endpoint_log}:*"),
+                d.arn("logs", f"log-group:{d.endpoint_log}"),
+            )
+        ],
+    ),
+    Call(
+        PREDICT,
+        "makes a model that runs with the hosting role",
+        lambda s, d: s.client("sagemaker").create_model(
+            ModelName=d.fresh_name(), ExecutionRoleArn=d.role_arn(HOSTING), PrimaryContainer={"Image": d.image}
+        ),
+        lambda d: [
+            allow("sagemaker:CreateModel", d.arn("sagemaker", "model/*")),
+            allow("iam:PassRole", d.role_arn(HOSTING)),
+        ],
+    ),
+    Call(
+        HOSTING,
+        "reads another asset",
+        lambda s, d: get_object(s, d.model[0], "matrix"),
+        lambda d: [allow("s3:GetObject", object_arn(d.model[0], "matrix"))],
+    ),
+    Call(
+        HOSTING,
+        "reads a capture",
+        lambda s, d: get_object(s, d.bucket, "capture/seed"),
+        lambda d: [allow("s3:GetObject", object_arn(d.bucket, "capture/seed")), allow("kms:Decrypt", d.key)],
+    ),
+    Call(
+        HOSTING,
+        "writes a model",
+        lambda s, d: put_object(s, d, "models/matrix"),
+        lambda d: [allow("s3:PutObject", object_arn(d.bucket, "models/matrix"))],
+    ),
+    Call(
+        HOSTING,
+        "deletes a capture",
+        lambda s, d: s.client("s3").delete_object(Bucket=d.bucket, Key="capture/doomed"),
+        lambda d: [allow("s3:DeleteObject", object_arn(d.bucket, "capture/doomed"))],
+    ),
+    Call(
+        HOSTING,
+        "lists the bucket",
+        lambda s, d: s.client("s3").list_objects_v2(Bucket=d.bucket),
+        lambda d: [allow("s3:ListBucket", f"arn:aws:s3:::{d.bucket}")],
+    ),
+    Call(
+        HOSTING,
+        "uses the key past S3",
+        lambda s, d: s.client("kms").generate_data_key(KeyId=d.key, KeySpec="AES_256"),
+        lambda d: [allow("kms:GenerateDataKey", d.key)],
+    ),
+    Call(
+        HOSTING,
+        "publishes other metrics",
+        lambda s, d: put_metric(s, "Elsewhere"),
+        lambda d: [
+            allow("cloudwatch:PutMetricData", STAR, Condition={"StringEquals": {"cloudwatch:namespace": "Elsewhere"}})
+        ],
+    ),
+    Call(
+        HOSTING,
+        "writes another log",
+        lambda s, d: put_log(s, d.function_log),
+        lambda d: [
+            allow(
+                ["logs:CreateLogStream", "logs:PutLogEvents"],
+                d.arn("logs", f"log-group:{d.function_log}:*"),
+                d.arn("logs", f"log-group:{d.function_log}"),
+            )
+        ],
+    ),
+    Call(
+        HOSTING,
+        "pulls another image",
+        lambda s, d: pull(s, d.other_repository),
+        lambda d: [allow("ecr:BatchGetImage", d.arn("ecr", f"repository/{d.other_repository}"))],
+    ),
+    Call(
+        HOSTING,
+        "invokes its endpoint",
+        lambda s, d: invoke(s, d.endpoint, d),
+        lambda d: [allow("sagemaker:InvokeEndpoint", d.arn("sagemaker", f"endpoint/{d.endpoint}"))],
+    ),
+]
+
+
+def denied(call: Call, session: Session, deployed: Deployed) -> bool:
+    try:
+        call.make(session, deployed)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in DENIED:
+            return True
+        raise
+    return False
+
+
+@pytest.mark.parametrize("call", SUCCEEDS, ids=str)
+def test_role_may(call, deployed):
+    call.make(deployed.session_as(call.role), deployed)
+
+
+@pytest.mark.parametrize("call", DENIALS, ids=str)
+def test_role_may_not_until_exactly_that_is_granted(call, deployed):
+    session, statements = deployed.session_as(call.role), call.missing(deployed)
+    for few in range(len(statements)):
+        for granted in itertools.combinations(statements, few):
+            with deployed.granted(call.role, list(granted)):
+                assert denied(call, session, deployed), granted
+    with deployed.granted(call.role, statements):
+        assert not denied(call, session, deployed)
+
+
+def test_every_role_of_the_stage_is_in_the_matrix(deployed):
+    tried = {call.role for call in [*SUCCEEDS, *DENIALS]}
+    # CDK's own function that empties buckets acts while a stack is deleted, and only then.
+    assert deployed.roles() - {"CustomS3AutoDeleteObjectsCustomResourceProviderRole"} == tried
+
+
+def test_nobody_but_its_service_may_assume_a_role(deployed):
+    for role in deployed.roles():
+        with pytest.raises(ClientError, match="AccessDenied"):
+            deployed.session_as(PREDICT).client("sts").assume_role(RoleArn=deployed.role_arn(role), RoleSessionName="x")
