@@ -1,0 +1,109 @@
+"""The embedded AWS put together: MiniStack, what is added to it, and what is closed in it."""
+
+import asyncio
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from local import hardening, joints, pass_role
+from local.authority import KeyAuthority
+from local.autoscaling import Autoscaling, is_scaled
+from local.cloudformation import autoscaling_types, sagemaker_types
+from local.conditions import with_joins
+from local.images import ImageRegistry
+from local.json_service import AwsError, HttpAnswer, JsonService, error_answer
+from local.records import Scope
+from local.sagemaker.control_plane import hosting_service
+from local.sagemaker.endpoints import Endpoints
+from local.sagemaker.launch import Launcher
+from local.sagemaker.names import arn
+from local.sagemaker.runtime import endpoint_of, invoke
+from local.stack_roles import StackRoles
+from local.tls import Certificates
+
+if TYPE_CHECKING:
+    from local.server import Settings
+
+INVOCATIONS_AT_ONCE = 256
+logger = logging.getLogger("embedded-aws")
+
+
+class Assembly:
+    """Made after the environment is set and before the gateway serves."""
+
+    def __init__(self, settings: "Settings", url: str) -> None:
+        bundle = str(Certificates(settings.home.tls).bundle)
+        process_environment = {
+            "AWS_ENDPOINT_URL": url,
+            "AWS_REGION": settings.region,
+            "AWS_DEFAULT_REGION": settings.region,
+            "AWS_CA_BUNDLE": bundle,
+        }
+        self.hosting = hosting_service()
+        self.autoscaling = Autoscaling(self._scalable)
+        launcher = Launcher(
+            ImageRegistry(settings.images), settings.home.instances, process_environment, settings.launch_seconds
+        )
+        self.endpoints = Endpoints(
+            self.hosting,
+            launcher,
+            lambda scope, endpoint, variant: is_scaled(self.autoscaling.service, scope, endpoint, variant),
+        )
+        self._invocations = ThreadPoolExecutor(INVOCATIONS_AT_ONCE, thread_name_prefix="invoke-endpoint")
+        self._types_added = False
+        self.roles = StackRoles(self._add_types)
+        hardening.install(bundle)
+        pass_role.install()
+        for service in (self.hosting, self.autoscaling.service):
+            joints.add_service(service.name, service.target_prefix, self._handler(service), service.records)
+        joints.add_state("stack_roles", self.roles.records)
+        joints.wrap_handler("cloudformation", self.roles.handle)
+        self.application = joints.asgi()
+
+    def _add_types(self) -> None:
+        """At the first use of CloudFormation: it imports forty services, which a start need not wait for."""
+        if not self._types_added:
+            self._types_added = True
+            joints.wrap_conditions(with_joins)
+            joints.add_resource_types(sagemaker_types(self.hosting, self.endpoints))
+            joints.add_resource_types(autoscaling_types(self.autoscaling.service))
+
+    def _handler(self, service: JsonService) -> joints.Handler:
+        async def handle(
+            method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
+        ) -> HttpAnswer:
+            region = joints.region(headers, query)
+            scope = Scope(joints.account(), region)
+            authority = KeyAuthority(joints.access_key(headers, query), region)
+            endpoint = endpoint_of(path) if service is self.hosting else None
+            if endpoint is None:
+                target = headers.get("x-amz-target", "")
+                return await asyncio.to_thread(service.answer, target, body, scope, authority)
+            try:
+                authority.require("sagemaker:InvokeEndpoint", arn(scope, "Endpoint", endpoint))
+            except AwsError as error:
+                return error_answer(error)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._invocations, invoke, self.endpoints, scope, endpoint, headers, body)
+
+        return handle
+
+    def _scalable(self, scope: Scope, namespace: str, resource_id: str) -> bool:
+        if namespace != "sagemaker":
+            return True
+        parts = resource_id.split("/")
+        found = self.hosting.records.get(scope, "Endpoint", parts[1]) if len(parts) == 4 else None  # noqa: PLR2004
+        return found is not None and any(
+            variant["VariantName"] == parts[3] for variant in found["_deployment"]["Variants"]
+        )
+
+    def resume(self) -> None:
+        threading.Thread(target=self.endpoints.resume, daemon=True, name="resume").start()
+
+    def save(self) -> None:
+        joints.save_state()
+
+    def stop(self) -> None:
+        self.endpoints.stop()
+        self._invocations.shutdown(wait=False, cancel_futures=True)

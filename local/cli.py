@@ -1,0 +1,137 @@
+"""python -m local start|stop|status|reset|logs|env"""
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from local import control
+from local.facts import USER_ERROR
+from local.home import Home, LocalError, Project
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = _parser().parse_args(argv)
+    try:
+        return int(args.run(args))
+    except LocalError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the command line's voice
+        return USER_ERROR
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local", description="AWS on this machine, for any CDK app.")
+    commands = parser.add_subparsers(required=True, metavar="start|stop|status|reset|logs|env")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--state", type=Path, help="folder of its state (default: pyproject.toml's, see local.home)")
+    common.add_argument("--json", action="store_true", help="print facts as JSON")
+
+    def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:  # noqa: ANN401 - a function of args
+        added = commands.add_parser(name, help=text, parents=[common])
+        added.set_defaults(run=run)
+        return added
+
+    start = command("start", _start, "start it in the background; returns when it answers")
+    start.add_argument(
+        "--port", type=int, default=control.DEFAULT_PORT, help="0 takes a free one (default %(default)s)"
+    )
+    start.add_argument("--images", type=Path, help="image registry file (default: pyproject.toml's)")
+    start.add_argument("--account", default=control.DEFAULT_ACCOUNT, help="default %(default)s")
+    start.add_argument("--region", default=control.DEFAULT_REGION, help="default %(default)s")
+    start.add_argument(
+        "--launch-seconds",
+        type=float,
+        default=control.LAUNCH_SECONDS,
+        help="how long an endpoint's instance may take to its first healthy ping (AWS: 480; default %(default)s)",
+    )
+    start.add_argument("--foreground", action="store_true", help="stay here until Ctrl-C")
+    command("stop", _stop, "stop it and everything it started; state is kept")
+    command("status", _status, "where it is, what exists, what is accepted without effect")
+    command("reset", _reset, "stop it and forget everything")
+    logs = command("logs", _logs, "what it and its endpoints' processes said")
+    logs.add_argument("--endpoint", help="of this endpoint's instances instead of the server")
+    logs.add_argument("--follow", action="store_true", help="until Ctrl-C")
+    command("env", _env, 'exports for a shell: eval "$(python -m local env)"')
+    return parser
+
+
+def _home(args: argparse.Namespace) -> Home:
+    return Home(args.state.resolve()) if args.state else Project.find().home
+
+
+def _running(args: argparse.Namespace) -> control.Running:
+    found = control.running(_home(args))
+    if found is None:
+        raise LocalError("The embedded AWS does not run: `python -m local start` first.")
+    return found
+
+
+def _say(args: argparse.Namespace, facts: dict[str, Any], sentences: list[str]) -> None:
+    print(json.dumps(facts, indent=2) if args.json else "\n".join(sentences))  # noqa: T201
+
+
+def _start(args: argparse.Namespace) -> int:
+    if args.foreground:
+        images = args.images or Project.find().images
+        return control.run_in_foreground(home=_home(args), images=images, port=args.port, account=args.account, region=args.region, launch_seconds=args.launch_seconds), images, args.port, args.account, args.region, args.launch_seconds)
+    found = control.start(
+        images=args.images,
+        port=args.port,
+        state=args.state,
+        account=args.account,
+        region=args.region,
+        launch_seconds=args.launch_seconds,
+    )
+    said = "started" if found.started_now else "runs already"
+    facts = {"url": found.facts.url, "http_url": found.facts.http_url, "pid": found.facts.pid}
+    sentence = f"The embedded AWS {said} at {found.url}; `python -m local env` prints what clients need."
+    _say(args, {**facts, "started_now": found.started_now}, [sentence])
+    return 0
+
+
+def _stop(args: argparse.Namespace) -> int:
+    ran = control.stop(_home(args).folder)
+    sentence = "The embedded AWS stopped; its state is kept." if ran else "The embedded AWS did not run."
+    _say(args, {"stopped": ran}, [sentence])
+    return 0
+
+
+def _status(args: argparse.Namespace) -> int:
+    from local.status import sentences, status  # noqa: PLC0415 - botocore is slow to import, other commands go without
+
+    found = control.running(_home(args))
+    if found is None:
+        _say(args, {"running": False}, ["The embedded AWS does not run: `python -m local start`."])
+        return 1
+    facts = status(found)
+    _say(args, facts, sentences(facts))
+    return 0
+
+
+def _reset(args: argparse.Namespace) -> int:
+    control.reset(_home(args).folder)
+    _say(args, {"reset": True}, ["The embedded AWS stopped and forgot everything."])
+    return 0
+
+
+def _logs(args: argparse.Namespace) -> int:
+    home = _home(args)
+    paths = [home.log] if args.endpoint is None else sorted((home.instances / args.endpoint).glob("**/*log*"))
+    paths = [path for path in paths if path.is_file()]
+    if not paths:
+        raise LocalError(f"No log of {args.endpoint or 'the server'} is in {home.folder}.")
+    command = ["tail", "-n", "200", *(["-F"] if args.follow else []), *map(str, paths)]
+    return subprocess.run(command, check=False).returncode
+
+
+def _env(args: argparse.Namespace) -> int:
+    given = control.environment(_running(args))
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in given.items()]
+    lines.append(f"unset {' '.join(control.UNSET)}")
+    _say(args, {"set": given, "unset": list(control.UNSET)}, lines)
+    return 0

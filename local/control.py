@@ -1,0 +1,317 @@
+"""Start, stop and reset the embedded AWS from another process; `python -m local` and tests call these.
+
+with started(images=Path("serving/images.toml")) as running: ...
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from local.facts import ALREADY_RUNNING, Facts
+from local.home import Home, LocalError, Project
+from local.images import read as read_images
+from local.tls import CA_VARIABLES, Certificates
+
+DEFAULT_PORT = 4566
+DEFAULT_ACCOUNT = "000000000000"
+DEFAULT_REGION = "us-east-1"
+LAUNCH_SECONDS = 60.0
+START_SECONDS = 60.0
+STOP_SECONDS = 45.0
+WAIT_FOR_OTHER_SECONDS = 90.0
+NEEDED_BYTES = 200 * 1024 * 1024
+PORTS = range(65536)
+MACHINE = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", *CA_VARIABLES)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A running embedded AWS, as other processes reach it."""
+
+    home: Home
+    facts: Facts
+    started_now: bool = False
+
+    @property
+    def url(self) -> str:
+        return self.facts.url
+
+
+def start(
+    *,
+    images: Path | None = None,
+    port: int = DEFAULT_PORT,
+    state: Path | None = None,
+    account: str = DEFAULT_ACCOUNT,
+    region: str = DEFAULT_REGION,
+    launch_seconds: float = LAUNCH_SECONDS,
+) -> Running:
+    """Start it unless it runs already; returns when it answers. LocalError says in one sentence why it does not."""
+    project = Project.find()
+    home = Home(state.resolve()) if state else project.home
+    images = (images or project.images or Path()).resolve() if images or project.images else None
+    if port not in PORTS:
+        raise LocalError(f"Port {port} is not a port: give --port a number from 0 (any free one) to 65535.")
+    if images is not None:
+        read_images(images)
+    home.create()
+    with _alone(home):
+        found = running(home)
+        if found is not None:
+            return found
+        _refuse_what_cannot_start(home)
+        _end_leftovers(home)
+        command = _server(home, images=images, port=port, account=account, region=region, launch_seconds=launch_seconds)
+        with home.log.open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                cwd=project.root,
+                env=_server_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+            begin = log.tell()
+        return _answering(home, process, begin)
+
+
+def run_in_foreground(
+    *, home: Home, images: Path | None, port: int, account: str, region: str, launch_seconds: float
+) -> int:
+    """The server as this very process's child, until Ctrl-C."""
+    home.create()
+    with _alone(home):
+        if running(home) is not None:
+            raise LocalError("The embedded AWS runs already: `python -m local stop` first.")
+        _refuse_what_cannot_start(home)
+        _end_leftovers(home)
+        command = _server(home, images=images, port=port, account=account, region=region, launch_seconds=launch_seconds)
+    process = subprocess.Popen(command, env=_server_environment(), start_new_session=True)
+    while True:
+        try:
+            code = process.wait()
+            break
+        except KeyboardInterrupt:
+            process.terminate()
+    _end_group(process.pid)
+    return code
+
+
+def running(home: Home) -> Running | None:
+    """What runs in this folder, by its lock: a file left behind by a kill counts for nothing."""
+    if not home.server_lock.exists():
+        return None
+    with home.server_lock.open("r") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            try:
+                return Running(home, Facts(**json.loads(home.facts.read_text())))
+            except (OSError, ValueError, TypeError):
+                return None
+    return None
+
+
+def stop(state: Path | None = None) -> bool:
+    """Stop it and everything it started; state is saved. False when nothing ran."""
+    home = Home(state.resolve()) if state else Project.find().home
+    if not home.folder.exists():
+        return False
+    with _alone(home):
+        return _stop(home)
+
+
+def _stop(home: Home) -> bool:
+    found = running(home)
+    if found is not None:
+        os.kill(found.facts.pid, signal.SIGTERM)
+        if not _until(lambda: running(home) is None, STOP_SECONDS):
+            os.kill(found.facts.pid, signal.SIGKILL)
+    _end_leftovers(home)
+    return found is not None
+
+
+def reset(state: Path | None = None) -> None:
+    """Stop, and forget everything; the certificate and the secret go too."""
+    home = Home(state.resolve()) if state else Project.find().home
+    if not home.folder.exists():
+        return
+    with _alone(home):
+        _stop(home)
+        for path in home.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path != home.start_lock:
+                path.unlink()
+
+
+def environment(found: Running | None = None) -> dict[str, str]:
+    """Variables with which any AWS client works against it as the account's root."""
+    if found is None:
+        home = Project.find().home
+        found = running(home)
+        if found is None:
+            raise LocalError("The embedded AWS does not run: `python -m local start` first.")
+    bundle = str(Certificates(found.home.tls).bundle)
+    return {
+        "AWS_ENDPOINT_URL": found.facts.url,
+        "AWS_ENDPOINT_URL_S3": found.facts.url,
+        "AWS_ACCESS_KEY_ID": found.facts.account,
+        "AWS_SECRET_ACCESS_KEY": found.home.secret.read_text().strip(),
+        "AWS_REGION": found.facts.region,
+        "AWS_DEFAULT_REGION": found.facts.region,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **dict.fromkeys(CA_VARIABLES, bundle),
+        "NODE_EXTRA_CA_CERTS": bundle,
+    }
+
+
+# Set on a user's machine, each would send the client elsewhere than `environment` says.
+UNSET = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+
+
+def subprocess_environment(found: Running | None = None) -> dict[str, str]:
+    """This process's environment with `environment` in and what would contradict it out."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in UNSET and not name.startswith("AWS_ENDPOINT_URL")
+    }
+    return kept | environment(found)
+
+
+@contextlib.contextmanager
+def _alone(home: Home) -> Iterator[None]:
+    """One command at a time; another waits its turn."""
+    with home.start_lock.open("w") as lock:
+        if not _until(lambda: _locked(lock), WAIT_FOR_OTHER_SECONDS):
+            raise LocalError(
+                f"Another start, stop or reset of {home.folder} has not ended within {WAIT_FOR_OTHER_SECONDS:g} s: "
+                "end it, then try again."
+            )
+        yield
+
+
+def _locked(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _refuse_what_cannot_start(home: Home) -> None:
+    free = shutil.disk_usage(home.folder).free
+    if free < NEEDED_BYTES:
+        raise LocalError(
+            f"The disk of {home.folder} has {free // 2**20} MiB free and {NEEDED_BYTES // 2**20} MiB are needed: make "
+            "room, or choose another folder with --state DIR."
+        )
+    for path in sorted(home.state.glob("*.json")):
+        try:
+            json.loads(path.read_bytes())
+        except ValueError as error:
+            raise LocalError(
+                f"The state file {path} is damaged ({error}): put back a copy, or forget all state with "
+                "`python -m local reset`."
+            ) from error
+    if not home.secret.exists():
+        home.secret.touch(mode=0o600)
+        home.secret.write_text(secrets.token_urlsafe(30))
+
+
+def _server(
+    home: Home, *, images: Path | None, port: int, account: str, region: str, launch_seconds: float
+) -> list[str]:
+    command = [sys.executable, "-m", "local.server", "--home", str(home.folder), "--port", str(port)]
+    command += ["--account", account, "--region", region, "--launch-seconds", str(launch_seconds)]
+    return command + (["--images", str(images)] if images else [])
+
+
+def _server_environment() -> dict[str, str]:
+    """None of the user's AWS settings reach the server, nor through it a Lambda or an endpoint."""
+    kept = {name: os.environ[name] for name in MACHINE if name in os.environ}
+    package_root = str(Path(__file__).resolve().parent.parent)
+    beside = str(Path(sys.executable).parent)
+    return {**kept, "PATH": f"{beside}{os.pathsep}{kept.get('PATH', os.defpath)}", "PYTHONPATH": package_root}
+
+
+def _answering(home: Home, process: "subprocess.Popen[bytes]", log_begin: int) -> Running:
+    until = time.monotonic() + START_SECONDS
+    try:
+        while time.monotonic() < until:
+            found = running(home)
+            if found is not None:
+                return Running(home, found.facts, started_now=True)
+            code = process.poll()
+            if code is not None:
+                raise LocalError(_why(home, code, log_begin))
+            time.sleep(0.02)
+        raise LocalError(f"The embedded AWS did not answer within {START_SECONDS:g} s: see {home.log}.")
+    except BaseException:
+        # A Ctrl-C or a failure leaves nothing half started.
+        _end_group(process.pid)
+        raise
+
+
+def _why(home: Home, code: int, log_begin: int) -> str:
+    with home.log.open("rb") as log:
+        log.seek(log_begin)
+        lines = log.read().decode(errors="replace").splitlines()
+    said = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    if said:
+        return said[-1]
+    if code == ALREADY_RUNNING:
+        return f"Another embedded AWS holds {home.folder} without answering: `python -m local stop`, then start again."
+    last = f"; its last words: {lines[-1]}" if lines else ""
+    return f"The embedded AWS ended with exit status {code} while starting{last} (see {home.log})."
+
+
+def _end_leftovers(home: Home) -> None:
+    """What a killed server left running is in its process group still, whose number is in server.json's last copy."""
+    try:
+        pid = int(json.loads(home.last.read_text())["pid"])
+    except (OSError, ValueError, KeyError):
+        return
+    _end_group(pid)
+    home.last.unlink(missing_ok=True)
+
+
+def _end_group(group: int) -> None:
+    """Every process of the server's group. A number that meanwhile leads another session's group is not touched."""
+    try:
+        os.kill(group, 0)
+        if running_leader(group):
+            os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, signal.SIGKILL)
+    except PermissionError:
+        return
+
+
+def running_leader(pid: int) -> bool:
+    """Whether the process is a server of this package, as `ps` shows it."""
+    shown = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return "local.server" in shown.stdout
+
+
+def _until(condition: Callable[[], bool], seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() >= until:
+            return False
+        time.sleep(0.02)
+    return True

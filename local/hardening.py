@@ -1,0 +1,170 @@
+"""Where MiniStack lets through what AWS refuses, on the paths that this package serves; docs/local.md lists each.
+
+Each function replaces one of MiniStack's through `joints.wrap` and keeps its signature.
+"""
+
+import contextvars
+import functools
+import os
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+from local import joints
+from local.authority import CannotAssume, assume_role
+from local.encryption import encryption_checks, granted
+from local.records import Scope
+
+# MiniStack is untyped: its functions and what they answer.
+Foreign = Any
+FORBIDDEN = (403, {"Content-Type": "application/json"}, b'{"message":"Forbidden"}')
+INTERNAL = (500, {"Content-Type": "application/json"}, b'{"message":"Internal Server Error"}')
+# What a Lambda process takes from the machine; all else it gets from its own configuration.
+LAMBDA_KEEPS = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR")
+# The denial that a message must name where it is not the request's own action: kms:Decrypt behind s3:GetObject.
+_named: contextvars.ContextVar[tuple[str, str] | None] = contextvars.ContextVar("named_denial", default=None)
+
+
+def install(ca_bundle: str) -> None:
+    joints.wrap("core.iam_evaluator:_is_root_key", _every_key_is_verified)
+    joints.wrap("core.iam_evaluator:resolve_caller_identity", _root_identity)
+    joints.wrap("core.iam_evaluator:check_credentials", _refuse_unsigned)
+    joints.wrap("core.iam_evaluator:enforce", _enforce_encryption_too)
+    joints.wrap("core.iam_actions:access_denied_response", _name_the_denied_action)
+    joints.wrap("app:_enforce_execute_api", _refuse_unsigned_api_call)
+    joints.wrap("services.apigateway:_invoke_lambda_proxy", _ask_the_functions_policy)
+    joints.wrap("core.lambda_runtime:execution_credentials", _assume_execution_role)
+    joints.replace_lambda_processes(functools.partial(_start_lambda, ca_bundle))
+
+
+def _every_key_is_verified(original: Foreign, access_key_id: str) -> bool:
+    """MiniStack checks no signature under a 12-digit key, so any process could name it and be root."""
+    return False
+
+
+def _root_identity(original: Foreign, access_key_id: str) -> Foreign:
+    """The identity an API Gateway event shows, which MiniStack gives root by the rule replaced above."""
+    if access_key_id == joints.account():
+        account = joints.account()
+        return {
+            "accessKey": access_key_id,
+            "accountId": account,
+            "userArn": f"arn:aws:iam::{account}:root",
+            "userId": account,
+            "principalOrgId": None,
+            "session": None,
+        }
+    return original(access_key_id)
+
+
+def _refuse_unsigned(original: Foreign, access_key_id: str, service: str | None = None) -> Foreign:
+    """A request for which MiniStack knows no action still needs a signature."""
+    return joints.missing_token() if joints.is_anonymous() else original(access_key_id, service)
+
+
+def _refuse_unsigned_api_call(
+    original: Foreign, api_id: str, stage: str, method: str, *rest: Foreign, **more: Foreign
+) -> Foreign:
+    """A route with AWS_IAM took any Authorization header for a signature."""
+    execute_path, headers, query = rest[:3]
+    if joints.api_authorization(api_id, stage, method, execute_path) == "AWS_IAM" and not joints.access_key(
+        headers, query
+    ):
+        return FORBIDDEN
+    denied = original(api_id, stage, method, *rest, **more)
+    return FORBIDDEN if denied else None
+
+
+def _enforce_encryption_too(  # noqa: PLR0917 - MiniStack's signature
+    original: Foreign,
+    access_key_id: str,
+    iam_action: str,
+    service: str,
+    region: str,
+    resource_arn: str = "*",
+    service_context: dict[str, Foreign] | None = None,
+) -> Foreign:
+    """An object under a KMS key needs the key as well as the object; a grant stands in for a policy."""
+    _named.set(None)
+    found = original(access_key_id, iam_action, service, region, resource_arn, service_context)
+    if found is not None:
+        return _granted(found, iam_action, service, resource_arn)
+    if service != "s3":
+        return None
+    for action, key_arn, context in encryption_checks(iam_action, resource_arn, region, service_context or {}):
+        found = original(access_key_id, action, "kms", region, key_arn, context)
+        found = _granted(found, action, "kms", key_arn) if found is not None else None
+        if found is not None:
+            _named.set((action, key_arn))
+            return found
+    return None
+
+
+def _granted(found: Foreign, action: str, service: str, key_arn: str) -> Foreign:
+    """None where a KMS grant allows what no policy does."""
+    implicit = service == "kms" and getattr(found, "decision", "") == "ImplicitDeny"
+    return None if implicit and granted(found.principal_arn, action, joints.kms_grants(key_arn)) else found
+
+
+def _name_the_denied_action(
+    original: Foreign, service: str, action: str, principal_arn: str, *rest: Foreign, **more: Foreign
+) -> Foreign:
+    named = _named.get()
+    if named is not None and not more.get("error_code"):
+        _named.set(None)
+        more["message"] = joints.denial_message(named[0], principal_arn, named[1], bool(more.get("explicit_deny")))
+    return original(service, action, principal_arn, *rest, **more)
+
+
+async def _ask_the_functions_policy(  # noqa: PLR0917 - MiniStack's signature
+    original: Foreign,
+    integration: Mapping[str, Foreign],
+    api_id: str,
+    stage: str,
+    path: str,
+    method: str,
+    *rest: Foreign,
+    **more: Foreign,
+) -> Foreign:
+    """API Gateway invoked any function; AWS asks the function's policy (AWS::Lambda::Permission) first."""
+    route_key = rest[3] if len(rest) > 3 else more.get("route_key", "$default")  # noqa: PLR2004 - position in MiniStack
+    account, region = more["owner_account_id"], more["owner_region"]
+    function = joints.lambda_of_integration(integration)
+    name = function.split(":function:")[-1].split(":")[0]
+    route = f"{method}{route_key.split(' ', 1)[1]}" if " " in route_key else route_key
+    context = {
+        "aws:SourceArn": f"arn:aws:execute-api:{region}:{account}:{api_id}/{stage}/{route}",
+        "aws:SourceAccount": account,
+    }
+    policy = joints.function_policy(name)
+    if policy is not None and not joints.service_may(
+        policy, "apigateway.amazonaws.com", "lambda:InvokeFunction", function, region, context
+    ):
+        return INTERNAL
+    return await original(integration, api_id, stage, path, method, *rest, **more)
+
+
+def _assume_execution_role(original: Foreign, config: Mapping[str, Foreign]) -> dict[str, str]:
+    """MiniStack derives a function's credentials from its ARN, where anyone can, and asks no trust policy."""
+    arn = config["FunctionArn"]
+    region, account = arn.split(":")[3:5]
+    function = ":".join(arn.split(":")[:7])
+    try:
+        credentials = assume_role(
+            Scope(account, region), config.get("Role", ""), "lambda.amazonaws.com", config["FunctionName"], function
+        )
+    except CannotAssume as error:
+        raise RuntimeError(f"The role defined for the function cannot be assumed by Lambda: {error}.") from error
+    return credentials.environment()
+
+
+def _start_lambda(ca_bundle: str, command: list[str], **options: Foreign) -> "subprocess.Popen[str]":
+    """A function's process: its own variables and Lambda's, none of this server's settings, and trust in its CA."""
+    given = options.pop("env")
+    environment = {name: value for name, value in given.items() if os.environ.get(name) != value}
+    environment |= {name: os.environ[name] for name in LAMBDA_KEEPS if name in os.environ}
+    for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+        environment[name] = ca_bundle
+    environment["NODE_EXTRA_CA_CERTS"] = ca_bundle
+    environment.setdefault("AWS_REGION", given.get("AWS_REGION", ""))
+    return subprocess.Popen(command, env=environment, **options)

@@ -1,0 +1,115 @@
+"""Where the embedded AWS keeps its files, and what the project's pyproject.toml says about it.
+
+[tool.embedded-aws]
+images = "serving/images.toml"   # which command an image URI runs
+state = ".aws-on-this-machine"   # the folder; removing it removes everything
+"""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_FOLDER = ".embedded-aws"
+
+
+class LocalError(Exception):
+    """A user's mistake or a machine's limit, as one sentence."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder of one embedded AWS."""
+
+    folder: Path
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    @property
+    def objects(self) -> Path:
+        return self.folder / "s3"
+
+    @property
+    def tls(self) -> Path:
+        return self.folder / "tls"
+
+    @property
+    def instances(self) -> Path:
+        return self.folder / "instances"
+
+    @property
+    def scratch(self) -> Path:
+        return self.folder / "tmp"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "server.log"
+
+    @property
+    def facts(self) -> Path:
+        """What a running server says about itself; absent when none runs."""
+        return self.folder / "server.json"
+
+    @property
+    def last(self) -> Path:
+        """The last server's port, process group and boot, so that what a kill left behind can be found."""
+        return self.folder / "last.json"
+
+    @property
+    def server_lock(self) -> Path:
+        """Held by the server for its lifetime; the kernel releases it however the server ends."""
+        return self.folder / "server.lock"
+
+    @property
+    def start_lock(self) -> Path:
+        """Held by one command at a time that starts, stops or resets."""
+        return self.folder / "start.lock"
+
+    @property
+    def secret(self) -> Path:
+        return self.folder / "secret"
+
+    def create(self) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for folder in (self.state, self.objects, self.tls, self.instances, self.scratch):
+                folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise LocalError(
+                f"The state folder {self.folder} cannot be made ({error.strerror}): choose a writable folder with "
+                "--state DIR."
+            ) from error
+
+
+@dataclass(frozen=True)
+class Project:
+    """The folder that the user works in, as its pyproject.toml describes it."""
+
+    root: Path
+    images: Path | None
+    home: Home
+
+    @classmethod
+    def find(cls, start: Path | None = None) -> "Project":
+        """The nearest folder at or above `start` with a pyproject.toml, or `start` itself."""
+        start = (start or Path.cwd()).resolve()
+        root = next((folder for folder in (start, *start.parents) if (folder / "pyproject.toml").is_file()), start)
+        settings = _settings(root / "pyproject.toml")
+        images = settings.get("images")
+        return cls(root, root / images if images else None, Home(root / settings.get("state", DEFAULT_FOLDER)))
+
+
+def _settings(pyproject: Path) -> dict[str, str]:
+    if not pyproject.is_file():
+        return {}
+    try:
+        table = tomllib.loads(pyproject.read_text()).get("tool", {}).get("embedded-aws", {})
+    except tomllib.TOMLDecodeError as error:
+        raise LocalError(f"{pyproject} is not valid TOML: {error}.") from error
+    for key, value in table.items():
+        if key not in ("images", "state") or not isinstance(value, str) or not value:
+            raise LocalError(
+                f"{pyproject}, [tool.embedded-aws], {key} = {value!r}: allowed are images and state, each a path."
+            )
+    return dict(table)

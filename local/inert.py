@@ -1,0 +1,30 @@
+"""What is accepted and has no effect: the whole list. None of it decides who may do what, or touches data or traffic."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Inert:
+    """One thing that a template or a caller may ask for, and why nothing comes of it."""
+
+    what: str
+    reason: str
+
+
+ACCEPTED_WITHOUT_EFFECT = (
+    Inert(
+        "AWS::ApplicationAutoScaling::ScalingPolicy, ScheduledActions and a target's minimum",
+        "kept and described; no metrics loop acts on them yet, so fleets change size only when asked to",
+    ),
+    Inert(
+        "Lambda provisioned concurrency",
+        "kept and described; a first call in a fresh process is a cold start all the same",
+    ),
+    Inert("InstanceType of an endpoint's variant, memory size of a function", "every process has this machine"),
+    Inert("VolumeSizeInGB, KmsKeyId of an endpoint config", "no volume is attached, so there is none to encrypt"),
+    Inert("ModelDataDownloadTimeoutInSeconds", "the model is on this machine already"),
+    Inert("CodeBuild projects", "kept and described; a build needs Docker, so images come from the registry file"),
+    Inert("S3 lifecycle rules and access logs", "kept and described; nothing ages here and no log is delivered"),
+    Inert("KMS key rotation, deletion windows", "kept and described; no time passes that would matter"),
+    Inert("Tags for cost allocation, budgets, log retention", "nothing is billed here"),
+)

@@ -1,0 +1,372 @@
+"""Every place where this package reaches into MiniStack. Nothing else imports it.
+
+MiniStack is pinned; `check` compares the names and signatures used here with what is installed, and a test calls it, so
+that an upgrade that moves one of them fails by name instead of somewhere downstream.
+"""
+
+import functools
+import importlib
+import importlib.metadata
+import inspect
+import secrets
+import subprocess
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+PINNED_VERSION = "1.5.33"
+SIGNATURES: dict[str, tuple[str, ...]] = {
+    "app:_enforce_execute_api": (
+        "api_id",
+        "stage",
+        "method",
+        "execute_path",
+        "headers",
+        "query_params",
+        "iam_action",
+    ),
+    "app:_execute_api_authorization_type": ("api_id", "stage", "method", "execute_path"),
+    "app:_build_persistence_save_dict": (),
+    "app:app": ("scope", "receive", "send"),
+    "core.iam_actions:extract_iam_action": ("service", "method", "path", "headers", "body", "query_params"),
+    "core.iam_actions:extract_resource_arn": (
+        "service",
+        "method",
+        "path",
+        "headers",
+        "body",
+        "query_params",
+        "region",
+        "account_id",
+    ),
+    "core.iam_actions:access_denied_response": (
+        "service",
+        "action",
+        "principal_arn",
+        "request_id",
+        "error_code",
+        "message",
+        "headers",
+        "resource_arn",
+        "explicit_deny",
+        "resource_policy_arn",
+    ),
+    "core.iam_actions:identity_denial_message": ("action", "principal_arn", "resource", "explicit_deny"),
+    "core.iam_evaluator:enforce": (
+        "access_key_id",
+        "iam_action",
+        "service",
+        "region",
+        "resource_arn",
+        "service_context",
+    ),
+    "core.iam_evaluator:check_credentials": ("access_key_id", "service"),
+    "core.iam_evaluator:resolve_caller_identity": ("access_key_id",),
+    "core.iam_evaluator:_is_root_key": ("access_key_id",),
+    "core.iam_evaluator:evaluate_resource_policy": ("doc", "ctx", "service", "named_only", "direct_only"),
+    "core.lambda_runtime:execution_credentials": ("config",),
+    "core.persistence:save_all": ("services",),
+    "core.responses:request_scope": ("account_id", "region"),
+    "core.router:extract_access_key_id": ("headers", "query_params"),
+    "core.router:extract_region": ("headers", "query_params"),
+    "services.apigateway:_extract_lambda_ref_from_integration_uri": ("uri",),
+    "services.s3:_bucket_default_sse_headers": ("bucket_name",),
+    "services.s3:_stored_sse_headers": ("obj",),
+    "services.sts:register_session": ("access_key", "session"),
+    "services.cloudformation.provisioners:_physical_name": (
+        "stack_name",
+        "logical_id",
+        "lowercase",
+        "max_len",
+        "seeded",
+    ),
+    "services.cloudformation.engine:_evaluate_conditions": ("template", "params"),
+    "services.cloudformation.stacks:_runs_on_worker_thread": ("resource_type",),
+}
+ATTRIBUTES = (
+    "app:SERVICE_HANDLERS",
+    "app:SERVICE_REGISTRY",
+    "app:_loaded_modules",
+    "app:_state_map",
+    "core.iam_actions:SERVICE_TO_IAM_NAMESPACE",
+    "core.iam_evaluator:_anonymous",
+    "core.iam_evaluator:AuthError",
+    "core.iam_evaluator:EvalContext",
+    "core.lambda_runtime:subprocess",
+    "core.router:SERVICE_PATTERNS",
+    "services.apigateway:_invoke_lambda_proxy",
+    "services.apigateway:_apis",
+    "services.cloudformation:_stacks",
+    "services.cloudformation.provisioners:_CUSTOM_NAME_REPLACEMENT",
+    "services.cloudformation.provisioners:_REPLACING_PROPERTIES",
+    "services.cloudformation.provisioners:_RESOURCE_HANDLERS",
+    "services.cloudformation.provisioners:_STACK_TAG_PROPERTY",
+    "services.iam:_roles",
+    "services.kms:_grants",
+    "services.lambda_svc:_functions",
+    "services.s3:_buckets",
+)
+
+CONDITION_USERS = ("engine", "stacks", "handlers", "changesets")
+
+Handler = Callable[[str, str, dict[str, str], bytes, dict[str, Any]], Awaitable[tuple[int, dict[str, str], bytes]]]
+
+
+class MovedJoint(RuntimeError):
+    """The installed MiniStack is not the one that this package was fitted to."""
+
+
+def check() -> None:
+    """Raise with every difference at once."""
+    installed = importlib.metadata.version("ministack")
+    faults = [] if installed == PINNED_VERSION else [f"version {installed} is installed, {PINNED_VERSION} was fitted"]
+    for where, expected in SIGNATURES.items():
+        found = getattr(*_place(where), None)
+        actual = tuple(inspect.signature(found).parameters) if callable(found) else None
+        if actual != expected:
+            faults.append(f"{where} takes {actual}, expected {expected}")
+    faults += [f"{where} is gone" for where in ATTRIBUTES if not hasattr(*_place(where))]
+    if faults:
+        raise MovedJoint("MiniStack moved: " + "; ".join(faults))
+
+
+def _place(where: str) -> tuple[Any, str]:
+    module, name = where.split(":")
+    return importlib.import_module(f"ministack.{module}"), name
+
+
+def _module(name: str) -> Any:  # noqa: ANN401 - MiniStack is untyped
+    return importlib.import_module(f"ministack.{name}")
+
+
+def wrap(where: str, wrapper: Callable[..., Any]) -> None:
+    """Replace a function of MiniStack's by `wrapper(original, ...)`."""
+    module, name = _place(where)
+    original = getattr(module, name)
+    setattr(module, name, functools.wraps(original)(functools.partial(wrapper, original)))
+
+
+# --- serving -----------------------------------------------------------------------------------------------------
+
+
+def asgi() -> Any:  # noqa: ANN401 - an ASGI application
+    return _module("app").app
+
+
+def add_service(name: str, target_prefix: str, handler: Handler, state: Any) -> None:  # noqa: ANN401 - duck-typed
+    """Route a service's requests to `handler`, and keep `state` with MiniStack's own through stop, start and reset."""
+    _module("app").SERVICE_HANDLERS[name] = handler
+    _module("core.router").SERVICE_PATTERNS[name] = {"target_prefixes": [target_prefix]}
+    add_state(name, state)
+
+
+def add_state(name: str, state: Any) -> None:  # noqa: ANN401 - duck-typed
+    app = _module("app")
+    app.SERVICE_REGISTRY[name] = {"module": name}
+    app._loaded_modules[name] = state
+    app._state_map[name] = name
+
+
+def wrap_handler(service: str, wrapper: Callable[..., Awaitable[Any]]) -> None:
+    """Put `wrapper(original, method, path, headers, body, query)` in front of one of MiniStack's services."""
+    handlers = _module("app").SERVICE_HANDLERS
+    handlers[service] = functools.partial(wrapper, handlers[service])
+
+
+def save_state() -> None:
+    _module("core.persistence").save_all(_module("app")._build_persistence_save_dict())
+
+
+def access_key(headers: Mapping[str, str], query: Mapping[str, Any]) -> str:
+    return str(_module("core.router").extract_access_key_id(headers, query))
+
+
+def region(headers: Mapping[str, str], query: Mapping[str, Any]) -> str:
+    return str(_module("core.router").extract_region(headers, query))
+
+
+def account() -> str:
+    return str(_module("core.responses").get_account_id())
+
+
+def current_region() -> str:
+    return str(_module("core.responses").get_region())
+
+
+def scope(account_id: str, region_name: str) -> Any:  # noqa: ANN401 - a context manager
+    return _module("core.responses").request_scope(account_id, region_name)
+
+
+# --- IAM ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Denial:
+    """Why a call is refused: an authentication failure has a code of its own, a policy's refusal has none."""
+
+    message: str
+    code: str = "AccessDeniedException"
+
+
+def denial(
+    key: str, action: str, resource: str, region_name: str, context: Mapping[str, Any] | None = None
+) -> Denial | None:
+    """What MiniStack's evaluator says about one action on one resource by the owner of an access key."""
+    evaluator, actions = _module("core.iam_evaluator"), _module("core.iam_actions")
+    service = action.split(":", 1)[0]
+    found = evaluator.enforce(key, action, service, region_name, resource_arn=resource, service_context=context or {})
+    if found is None:
+        return None
+    if isinstance(found, evaluator.AuthError):
+        return Denial(found.message, found.code)
+    return Denial(
+        actions.identity_denial_message(action, found.principal_arn, resource, found.decision == "Deny"),
+    )
+
+
+def is_anonymous() -> bool:
+    return bool(_module("core.iam_evaluator")._anonymous.get())
+
+
+def missing_token() -> Any:  # noqa: ANN401 - MiniStack's AuthError
+    return _module("core.iam_evaluator").AuthError(
+        "MissingAuthenticationToken", "Request is missing Authentication Token"
+    )
+
+
+def denial_message(action: str, principal: str, resource: str, explicit: bool) -> str:
+    return str(_module("core.iam_actions").identity_denial_message(action, principal, resource, explicit))
+
+
+def role(account_id: str, role_arn: str) -> dict[str, Any] | None:
+    found = _module("services.iam")._roles.get_scoped(account_id, None, role_arn.rsplit("/", 1)[-1])
+    return found if found and found.get("Arn") == role_arn else None
+
+
+def service_may(  # noqa: PLR0917 - one question
+    policy: Any,  # noqa: ANN401 - a document as dict or text
+    principal: str,
+    action: str,
+    resource: str,
+    region_name: str,
+    context: Mapping[str, Any],
+) -> bool:
+    """Whether a resource's own policy lets an AWS service act: a role's trust policy, a function's permissions."""
+    evaluator = _module("core.iam_evaluator")
+    ctx = evaluator.EvalContext(
+        principal_arn=principal,
+        principal_type="Service",
+        principal_account="",
+        action=action,
+        resource_arn=resource,
+        region=region_name,
+        service_context={key.lower(): value for key, value in context.items()},
+    )
+    return bool(evaluator.evaluate_resource_policy(policy, ctx, service=principal).decision == "Allow")
+
+
+def open_session(account_id: str, role_arn: str, session_name: str) -> tuple[str, str, str]:
+    """New temporary credentials of a role. Whether the caller may assume it is for the caller to have asked."""
+    key, secret, token = f"ASIA{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30), secrets.token_urlsafe(60)
+    role_name = role_arn.rsplit("/", 1)[-1]
+    _module("services.sts").register_session(
+        key,
+        {
+            "Arn": f"arn:aws:sts::{account_id}:assumed-role/{role_name}/{session_name}",
+            "UserId": f"{role_name}:{session_name}",
+            "SecretAccessKey": secret,
+            "SessionToken": token,
+        },
+    )
+    return key, secret, token
+
+
+# --- what the IAM rules of other services look at --------------------------------------------------------------------
+
+
+def object_encryption_key(bucket: str, key: str) -> str | None:
+    """The KMS key of a stored object, or None where it has none."""
+    s3 = _module("services.s3")
+    record = (s3._buckets.get(bucket) or {}).get("objects", {}).get(key)
+    return s3._stored_sse_headers(record).get("x-amz-server-side-encryption-aws-kms-key-id") if record else None
+
+
+def bucket_encryption_key(bucket: str) -> str | None:
+    """The KMS key by which a bucket encrypts what comes without one of its own."""
+    found = _module("services.s3")._bucket_default_sse_headers(bucket)
+    return found.get("x-amz-server-side-encryption-aws-kms-key-id")
+
+
+def kms_grants(key_arn: str) -> Iterable[dict[str, Any]]:
+    return [grant for grant in _module("services.kms")._grants.values() if grant.get("KeyId") == key_arn]
+
+
+def function_policy(name: str) -> dict[str, Any] | None:
+    record = _module("services.lambda_svc")._functions.get(name)
+    return record["policy"] if record else None
+
+
+def api_authorization(api_id: str, stage: str, method: str, path: str) -> str | None:
+    found = _module("app")._execute_api_authorization_type(api_id, stage, method, path)
+    return str(found) if found else None
+
+
+def replace_lambda_processes(start: Callable[..., Any]) -> None:
+    """Have every function's process started by `start(command, **options of Popen)`."""
+    runtime = _module("core.lambda_runtime")
+
+    class Processes:
+        Popen = staticmethod(start)
+
+        def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the module's own attributes
+            return getattr(subprocess, name)
+
+    runtime.subprocess = Processes()
+
+
+def lambda_of_integration(integration: Mapping[str, Any]) -> str:
+    uri = integration.get("integrationUri", "")
+    return str(_module("services.apigateway")._extract_lambda_ref_from_integration_uri(uri))
+
+
+# --- CloudFormation ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ResourceType:
+    """What CloudFormation does with a type: each returns (physical id, attributes)."""
+
+    create: Callable[[str, dict[str, Any], str], tuple[str, dict[str, Any]]]
+    update: Callable[[str, dict[str, Any], dict[str, Any], str], tuple[str, dict[str, Any]]]
+    delete: Callable[[str, dict[str, Any]], None]
+    replacing: tuple[str, ...]
+    name_property: str | None = None
+    tagged: bool = False
+    slow: bool = False
+
+
+def add_resource_types(types: Mapping[str, ResourceType]) -> None:
+    provisioners, stacks = _module("services.cloudformation.provisioners"), _module("services.cloudformation.stacks")
+    for name, kind in types.items():
+        provisioners._RESOURCE_HANDLERS[name] = {"create": kind.create, "update": kind.update, "delete": kind.delete}
+        provisioners._REPLACING_PROPERTIES[name] = kind.replacing
+        if kind.name_property:
+            provisioners._CUSTOM_NAME_REPLACEMENT[name] = {"name": kind.name_property}
+        if kind.tagged:
+            provisioners._STACK_TAG_PROPERTY[name] = ("Tags", "list")
+    slow = frozenset(name for name, kind in types.items() if kind.slow)
+    original = stacks._runs_on_worker_thread
+    stacks._runs_on_worker_thread = functools.wraps(original)(lambda name: name in slow or original(name))
+
+
+def wrap_conditions(wrapper: Callable[..., dict[str, bool]]) -> None:
+    """Its users imported the function by name, so each holds its own reference."""
+    engine = _module("services.cloudformation.engine")
+    wrapped = functools.partial(wrapper, engine._evaluate_conditions)
+    for user in CONDITION_USERS:
+        _module(f"services.cloudformation.{user}")._evaluate_conditions = wrapped
+
+
+def physical_name(stack: str, logical_id: str, max_length: int) -> str:
+    provisioners = _module("services.cloudformation.provisioners")
+    return str(provisioners._physical_name(stack, logical_id, max_len=max_length))

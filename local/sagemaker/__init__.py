@@ -1,0 +1,1 @@
+"""SageMaker hosting: models, endpoint configs and endpoints whose instances are processes."""

@@ -1,0 +1,300 @@
+"""Endpoints: Creating, InService, Updating, RollingBack, Deleting, Failed; each change runs behind the answer."""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from local.json_service import Call, JsonService, Operation, listing, now
+from local.records import Document, Scope
+from local.sagemaker.capture import Capture
+from local.sagemaker.control_plane import named, put_tags
+from local.sagemaker.deployment import deployment_of, retained, summaries
+from local.sagemaker.fleet import Fleet
+from local.sagemaker.instance import LaunchFailed
+from local.sagemaker.launch import Launcher
+from local.sagemaker.names import arn, not_available, validation
+
+logger = logging.getLogger("embedded-aws.sagemaker")
+FLEET_WAIT_SECONDS = 60.0
+# Whether a variant of an endpoint is registered with Application Auto Scaling.
+IsScaled = Callable[[Scope, str, str], bool]
+Key = tuple[str, str]
+
+
+class Endpoints:
+    """The endpoints of every account and region, and the fleets behind them."""
+
+    def __init__(self, service: JsonService, launcher: Launcher, is_scaled: IsScaled) -> None:
+        self.service = service
+        self.launcher = launcher
+        self.is_scaled = is_scaled
+        self._fleets: dict[Key, Fleet] = {}
+        self._captures: dict[Key, Capture] = {}
+        self._changed = threading.Condition()
+        operations: dict[str, Callable[[Call], Document]] = {
+            "CreateEndpoint": self._create,
+            "UpdateEndpoint": self._update,
+            "UpdateEndpointWeightsAndCapacities": self._reweigh,
+            "DescribeEndpoint": self._describe,
+            "DeleteEndpoint": self._delete,
+        }
+        for name, run in operations.items():
+            with_config = name in ("CreateEndpoint", "UpdateEndpoint")
+            service.add(name, Operation(run, _resources if with_config else lambda call: named("Endpoint", call)))
+        service.add("ListEndpoints", Operation(self._list))
+
+    # --- the API -------------------------------------------------------------------------------------------------
+
+    def _create(self, call: Call) -> Document:
+        name = call.params["EndpointName"]
+        self.service.refuse_taken(call.scope, "Endpoint", name)
+        _refuse_gradual(call.params.get("DeploymentConfig"))
+        deployment = deployment_of(self.service, call.scope, call.params["EndpointConfigName"])
+        document = {
+            "EndpointName": name,
+            "EndpointArn": arn(call.scope, "Endpoint", name),
+            "EndpointConfigName": call.params["EndpointConfigName"],
+            "EndpointStatus": "Creating",
+            "CreationTime": now(),
+            "LastModifiedTime": now(),
+            "_name": name,
+            "_deployment": deployment,
+        }
+        self.service.records.put(call.scope, "Endpoint", name, document)
+        put_tags(self.service, call, document["EndpointArn"])
+        self._behind(call.scope, name, self._launch_first)
+        return document
+
+    def _update(self, call: Call) -> Document:
+        name = call.params["EndpointName"]
+        endpoint = self._in_service(call.scope, name)
+        _refuse_gradual(call.params.get("DeploymentConfig"))
+        deployment = retained(
+            deployment_of(self.service, call.scope, call.params["EndpointConfigName"]), endpoint, call.params
+        )
+        self._refuse_removing_scaled(call.scope, name, endpoint, deployment)
+        self._set(call.scope, name, EndpointStatus="Updating")
+        self._behind(call.scope, name, lambda scope, _: self._replace(scope, name, deployment))
+        return endpoint
+
+    def _reweigh(self, call: Call) -> Document:
+        name = call.params["EndpointName"]
+        endpoint = self._in_service(call.scope, name)
+        changes = {change["VariantName"]: change for change in call.params["DesiredWeightsAndCapacities"]}
+        known = {variant["VariantName"] for variant in endpoint["_deployment"]["Variants"]}
+        if set(changes) - known:
+            raise validation(f'Variants {sorted(set(changes) - known)} are not part of endpoint "{name}".')
+        self._set(call.scope, name, EndpointStatus="Updating")
+        self._behind(call.scope, name, lambda scope, _: self._apply(scope, name, changes))
+        return endpoint
+
+    def _describe(self, call: Call) -> Document:
+        endpoint = self.service.required(call.scope, "Endpoint", call.params["EndpointName"])
+        fleet = self._fleets.get(_key(call.scope, endpoint["EndpointName"]))
+        endpoint["ProductionVariants"] = summaries(endpoint["_deployment"], fleet)
+        capture = endpoint["_deployment"].get("DataCaptureConfig")
+        if capture:
+            endpoint["DataCaptureConfig"] = {
+                "EnableCapture": capture.get("EnableCapture", False),
+                "CaptureStatus": "Started" if capture.get("EnableCapture") else "Stopped",
+                "CurrentSamplingPercentage": capture["InitialSamplingPercentage"],
+                "DestinationS3Uri": capture["DestinationS3Uri"],
+                "KmsKeyId": capture.get("KmsKeyId", ""),
+            }
+        return endpoint
+
+    def _list(self, call: Call) -> Document:
+        found = self.service.records.all(call.scope, "Endpoint")
+        wanted = call.params.get("StatusEquals")
+        return listing([one for one in found if wanted in (None, one["EndpointStatus"])], "Endpoints", call.params)
+
+    def _delete(self, call: Call) -> Document:
+        name = call.params["EndpointName"]
+        endpoint = self.service.required(call.scope, "Endpoint", name)
+        if endpoint["EndpointStatus"] in ("Creating", "Updating", "RollingBack"):
+            raise validation(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
+        self._set(call.scope, name, EndpointStatus="Deleting")
+        self._behind(call.scope, name, self._remove)
+        return {}
+
+    # --- behind the answer ---------------------------------------------------------------------------------------
+
+    def _behind(self, scope: Scope, name: str, work: Callable[[Scope, str], None]) -> None:
+        threading.Thread(target=work, args=(scope, name), daemon=True, name=f"endpoint-{name}").start()
+
+    def _launch_first(self, scope: Scope, name: str) -> None:
+        endpoint = self.service.required(scope, "Endpoint", name)
+        try:
+            self._launch(scope, name, endpoint["_deployment"])
+            self._set(scope, name, EndpointStatus="InService")
+        except Exception as error:
+            self._failed(scope, name, error, "Failed")
+
+    def _replace(self, scope: Scope, name: str, deployment: Document) -> None:
+        """The new fleet is in service before the old one stops; a new one that fails leaves the old one as it was."""
+        try:
+            old = self._launch(scope, name, deployment)
+        except Exception as error:
+            self._set(scope, name, EndpointStatus="RollingBack")
+            self._failed(scope, name, error, "InService")
+            return
+        config = deployment["EndpointConfigName"]
+        self._set(scope, name, EndpointConfigName=config, _deployment=deployment, EndpointStatus="InService")
+        if old is not None:
+            old.stop()
+
+    def _apply(self, scope: Scope, name: str, changes: dict[str, Document]) -> None:
+        endpoint = self.service.required(scope, "Endpoint", name)
+        fleet, deployment = self.fleet(scope, name), endpoint["_deployment"]
+        try:
+            with fleet.changing:
+                for variant in deployment["Variants"]:
+                    change = changes.get(variant["VariantName"], {})
+                    if change.get("DesiredInstanceCount") is not None:
+                        fleet.variants[variant["VariantName"]].resize(change["DesiredInstanceCount"])
+                        variant["InitialInstanceCount"] = change["DesiredInstanceCount"]
+                    if change.get("DesiredWeight") is not None:
+                        fleet.variants[variant["VariantName"]].weight = change["DesiredWeight"]
+                        variant["InitialVariantWeight"] = change["DesiredWeight"]
+            self._set(scope, name, EndpointStatus="InService", _deployment=deployment)
+        except Exception as error:
+            self._failed(scope, name, error, "InService")
+
+    def _remove(self, scope: Scope, name: str) -> None:
+        fleet = self._fleets.pop(_key(scope, name), None)
+        capture = self._captures.pop(_key(scope, name), None)
+        if fleet is not None:
+            fleet.stop()
+        if capture is not None:
+            capture.stop()
+        self.launcher.forget(name)
+        self.service.records.remove(scope, "Tags", arn(scope, "Endpoint", name))
+        self.service.records.remove(scope, "Endpoint", name)
+        with self._changed:
+            self._changed.notify_all()
+
+    def _launch(self, scope: Scope, name: str, deployment: Document) -> Fleet | None:
+        """A fleet for `deployment` takes the traffic; the answer is the one it took it from."""
+        fleet = self.launcher.fleet(scope, name, deployment)
+        with self._changed:
+            old = self._fleets.get(_key(scope, name))
+            self._fleets[_key(scope, name)] = fleet
+            capture = self._captures.pop(_key(scope, name), None)
+            self._captures[_key(scope, name)] = Capture(scope, name, deployment, self.launcher.gateway)
+            self._changed.notify_all()
+        if capture is not None:
+            capture.stop()
+        return old
+
+    def _failed(self, scope: Scope, name: str, error: Exception, status: str) -> None:
+        if not isinstance(error, LaunchFailed):
+            logger.error("Endpoint %s: an error of the embedded AWS itself", name, exc_info=error)
+        reason = str(error)[:1024]
+        logger.warning("Endpoint %s is %s: %s", name, status, reason)
+        self._set(scope, name, EndpointStatus=status, FailureReason=reason)
+
+    def _set(self, scope: Scope, name: str, **changes: Any) -> None:  # noqa: ANN401 - members of the record
+        with self._changed:
+            with self.service.records.edit(scope, "Endpoint", name) as endpoint:
+                if changes.get("EndpointStatus") in ("Creating", "Updating"):
+                    endpoint.pop("FailureReason", None)
+                endpoint.update(changes, LastModifiedTime=now())
+            self._changed.notify_all()
+
+    # --- for the rest of the package -----------------------------------------------------------------------------
+
+    def fleet(self, scope: Scope, name: str) -> Fleet:
+        """The fleet that serves; after a restart its processes may still be coming up, so this waits for them."""
+        with self._changed:
+            self._changed.wait_for(lambda: _key(scope, name) in self._fleets, FLEET_WAIT_SECONDS)
+            return self._fleets[_key(scope, name)]
+
+    def capture(self, scope: Scope, name: str) -> Capture | None:
+        return self._captures.get(_key(scope, name))
+
+    def wait(self, scope: Scope, name: str) -> Document | None:
+        """Until nothing is in progress: the record, or None when it is gone."""
+
+        def settled() -> bool:
+            found = self.service.records.get(scope, "Endpoint", name)
+            return found is None or found["EndpointStatus"] in ("InService", "Failed")
+
+        with self._changed:
+            self._changed.wait_for(settled)
+        return self.service.records.get(scope, "Endpoint", name)
+
+    def wait_gone(self, scope: Scope, arn_name: str) -> None:
+        """Until no endpoint has this name, in whatever case an ARN writes it."""
+
+        def gone() -> bool:
+            names = [one["EndpointName"].lower() for one in self.service.records.all(scope, "Endpoint")]
+            return arn_name.lower() not in names
+
+        with self._changed:
+            self._changed.wait_for(gone)
+
+    def resume(self) -> None:
+        """After a restart: what was in service, or on the way there, is launched again from what was deployed."""
+        for scope, name, endpoint in self.service.records.everywhere("Endpoint"):
+            status = endpoint["EndpointStatus"]
+            if status == "Deleting":
+                self._behind(scope, name, self._remove)
+            elif status != "Failed":
+                self._behind(scope, name, self._launch_first)
+
+    def stop(self) -> None:
+        """Every process; the records stay for the next start."""
+        for capture in list(self._captures.values()):
+            capture.stop()
+        threads = [threading.Thread(target=fleet.stop, args=(2.0,)) for fleet in self._fleets.values()]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def processes(self) -> list[Document]:
+        """What `status` lists."""
+        return [
+            {"endpoint": name, "variant": one.variant, "instance": one.name, "pid": one.pid, "log": str(one.log)}
+            for (_, name), fleet in list(self._fleets.items())
+            for one in fleet.instances()
+        ]
+
+    def _in_service(self, scope: Scope, name: str) -> Document:
+        endpoint = self.service.required(scope, "Endpoint", name)
+        if endpoint["EndpointStatus"] != "InService":
+            raise validation(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
+        return endpoint
+
+    def _refuse_removing_scaled(self, scope: Scope, name: str, endpoint: Document, deployment: Document) -> None:
+        """AWS wants the scalable target deregistered before its variant goes or changes its instance type."""
+        new = {variant["VariantName"]: variant["InstanceType"] for variant in deployment["Variants"]}
+        for variant in endpoint["_deployment"]["Variants"]:
+            if new.get(variant["VariantName"]) != variant["InstanceType"] and self.is_scaled(
+                scope, name, variant["VariantName"]
+            ):
+                raise validation(
+                    f'The variant(s) "[{variant["VariantName"]}]" must be deregistered as scalable targets with '
+                    "AWS Auto Scaling before they can be removed or have their instance type updated."
+                )
+
+
+def _key(scope: Scope, name: str) -> Key:
+    return scope.key, name
+
+
+def _resources(call: Call) -> tuple[str, ...]:
+    return named("Endpoint", call) + named("EndpointConfig", call)
+
+
+def _refuse_gradual(config: Document | None) -> None:
+    """All at once is what happens here. A canary that is no canary would be traffic handled otherwise than asked."""
+    policy = (config or {}).get("BlueGreenUpdatePolicy", {})
+    kind = policy.get("TrafficRoutingConfiguration", {}).get("Type", "ALL_AT_ONCE")
+    if (config or {}).get("RollingUpdatePolicy"):
+        raise not_available("A rolling update policy")
+    if kind != "ALL_AT_ONCE":
+        raise not_available(f"Traffic routing of type {kind}")
+    if (config or {}).get("AutoRollbackConfiguration", {}).get("Alarms"):
+        raise not_available("Automatic rollback by alarms")

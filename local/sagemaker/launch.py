@@ -1,0 +1,122 @@
+"""From an endpoint config's variant to running instances: role, image pull, model data, process, ping."""
+
+import shutil
+import sys
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.authority import CannotAssume, Credentials, KeyAuthority, assume_role
+from local.images import Image, ImageRegistry, UnknownImage, ecr_repository
+from local.json_service import AwsError
+from local.records import Document, Scope
+from local.sagemaker.artefact import fetch, s3_client, unpack
+from local.sagemaker.fleet import Fleet, VariantFleet
+from local.sagemaker.instance import Instance, LaunchFailed
+from local.sagemaker.names import SERVICE_PRINCIPAL, arn
+
+PULL_ACTIONS = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """What every launch needs: the image registry, a folder, the gateway's address for processes, the ping's limit."""
+
+    images: ImageRegistry
+    folder: Path
+    gateway: Mapping[str, str]
+    launch_seconds: float
+
+    def fleet(self, scope: Scope, endpoint: str, deployment: Document) -> Fleet:
+        """Every variant with its instances in service, or LaunchFailed and nothing left running."""
+        fleet = Fleet({})
+        try:
+            for variant in deployment["Variants"]:
+                prepared = self._variant(scope, endpoint, variant)
+                fleet.variants[prepared.name] = prepared
+                prepared.resize(variant["InitialInstanceCount"])
+        except BaseException:
+            fleet.stop(drain_seconds=0)
+            raise
+        fleet.watch()
+        return fleet
+
+    def _variant(self, scope: Scope, endpoint: str, variant: Document) -> VariantFleet:
+        model, name = variant["Model"], variant["VariantName"]
+        role, container = model["ExecutionRoleArn"], model["PrimaryContainer"]
+
+        def launch() -> Instance:
+            credentials = self._credentials(scope, endpoint, role)
+            image = self._pull(scope, container["Image"], credentials)
+            folder = self.folder / endpoint / f"{name}-{uuid.uuid4().hex[:12]}"
+            (folder / "ml" / "model").mkdir(parents=True)
+            instance = Instance(
+                f"i-{folder.name[-12:]}", name, image, folder, self._environment(container, credentials), sys.executable
+            )
+            try:
+                self._model_data(container, role, credentials, folder)
+                instance.start()
+                instance.wait_healthy(self._limit(variant))
+            except BaseException:
+                log = instance.log.read_bytes() if instance.log.exists() else b""
+                instance.stop(grace_seconds=1)
+                self._keep_log(endpoint, name, log)
+                raise
+            return instance
+
+        routing = variant.get("RoutingConfig", {}).get("RoutingStrategy")
+        weight = float(variant.get("InitialVariantWeight", 1.0))
+        return VariantFleet(name, launch, weight, least_outstanding=routing == "LEAST_OUTSTANDING_REQUESTS")
+
+    def _limit(self, variant: Document) -> float:
+        asked = variant.get("ContainerStartupHealthCheckTimeoutInSeconds")
+        return min(self.launch_seconds, float(asked)) if asked else self.launch_seconds
+
+    def _credentials(self, scope: Scope, endpoint: str, role: str) -> Credentials:
+        try:
+            return assume_role(scope, role, SERVICE_PRINCIPAL, "SageMaker", arn(scope, "Endpoint", endpoint))
+        except CannotAssume as error:
+            raise LaunchFailed(f"Unable to assume the model's execution role: {error}.") from error
+
+    def _pull(self, scope: Scope, uri: str, credentials: Credentials) -> Image:
+        """The role must be able to pull from the account's own registry, as on AWS; then the command is looked up."""
+        repository = ecr_repository(uri)
+        if repository is not None and repository.account == scope.account:
+            authority = KeyAuthority(credentials.access_key, repository.region)
+            try:
+                authority.require("ecr:GetAuthorizationToken", "*")
+                for action in PULL_ACTIONS:
+                    authority.require(action, repository.arn)
+            except AwsError as error:
+                raise LaunchFailed(
+                    f"The image '{uri}' could not be pulled. Please ensure that the role has permissions to pull it: "
+                    f"{error.message}."
+                ) from error
+        try:
+            return self.images.find(uri)
+        except UnknownImage as error:
+            raise LaunchFailed(f"The image '{uri}' does not exist or could not be pulled: {error}.") from error
+
+    def _model_data(self, container: Document, role: str, credentials: Credentials, folder: Path) -> None:
+        source = container.get("ModelDataSource", {}).get("S3DataSource", {}).get("S3Uri")
+        url = container.get("ModelDataUrl") or source
+        if not url:
+            return
+        archive = folder / "model.tar.gz"
+        fetch(url, role, s3_client(credentials, self.gateway), archive)
+        unpack(archive, folder / "ml" / "model")
+        archive.unlink()
+
+    def _environment(self, container: Document, credentials: Credentials) -> dict[str, str]:
+        return {**container.get("Environment", {}), **self.gateway, **credentials.environment()}
+
+    def _keep_log(self, endpoint: str, variant: str, log: bytes) -> None:
+        """What a failed launch said outlives it: the FailureReason names this file."""
+        if log:
+            target = self.folder / endpoint / f"{variant}-failed.log"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(log)
+
+    def forget(self, endpoint: str) -> None:
+        shutil.rmtree(self.folder / endpoint, ignore_errors=True)

@@ -1,0 +1,116 @@
+"""InvokeEndpoint: the request goes to an instance as it came, the answer comes back as the container gave it."""
+
+import http.client
+import json
+import re
+import uuid
+from collections.abc import Mapping
+from urllib.parse import unquote
+
+from local.json_service import AwsError, HttpAnswer
+from local.records import Scope
+from local.sagemaker.capture import Message
+from local.sagemaker.endpoints import Endpoints
+from local.sagemaker.fleet import VariantFleet
+from local.sagemaker.instance import Answer
+
+PATH = re.compile(r"/endpoints/([^/]+)/invocations")
+BODY_LIMIT_BYTES = 25 * 1024 * 1024
+ANSWER_SECONDS = 60.0
+PREFIX = "x-amzn-sagemaker-"
+# What reaches the container of a request's headers; the rest is between the caller and AWS.
+PASSED = ("content-type", "accept", f"{PREFIX}custom-attributes", f"{PREFIX}inference-id", f"{PREFIX}target-model")
+SERVER_ERROR = 500
+OK = range(200, 300)
+
+
+def endpoint_of(path: str) -> str | None:
+    match = PATH.fullmatch(path)
+    return unquote(match[1]) if match else None
+
+
+def invoke(endpoints: Endpoints, scope: Scope, name: str, headers: Mapping[str, str], body: bytes) -> HttpAnswer:  # noqa: PLR0911 - one return a way to fail
+    """Blocking: runs on a thread of its own."""
+    if len(body) > BODY_LIMIT_BYTES:
+        return _refusal("413", 413, Message=f"HTTP content length exceeded {BODY_LIMIT_BYTES} bytes.")
+    record = endpoints.service.records.get(scope, "Endpoint", name)
+    if record is None:
+        return _refusal("ValidationError", 400, Message=f"Endpoint {name} of account {scope.account} not found.")
+    if record["EndpointStatus"] not in ("InService", "Updating", "RollingBack"):
+        text = f"Endpoint {name} of account {scope.account} is not in service: it is {record['EndpointStatus']}."
+        return _refusal("ValidationError", 400, Message=text)
+    try:
+        fleet = endpoints.fleet(scope, name)
+    except KeyError:
+        return _unavailable(name)
+    target = headers.get(f"{PREFIX}target-variant")
+    variant = fleet.choose(target)
+    if variant is None:
+        text = f"Variant {target} is not part of endpoint {name}." if target else f"No variant of {name} takes traffic."
+        return _refusal("ValidationError", 400, Message=text)
+    passed = {key: headers[key] for key in PASSED if key in headers}
+    try:
+        answer = _ask(variant, passed, body)
+    except TimeoutError:
+        said = (
+            "Your invocation timed out while waiting for a response from container primary. Review the latency metrics "
+            "for each container in Amazon CloudWatch, resolve the issue, and try again."
+        )
+        return _model_error(scope, name, 0, said)
+    except AwsError:
+        return _unavailable(name)
+    if answer.status not in OK:
+        return _model_error(scope, name, answer.status, answer.body.decode(errors="replace"))
+    if len(answer.body) > BODY_LIMIT_BYTES:
+        return _model_error(scope, name, SERVER_ERROR, f"The answer is larger than {BODY_LIMIT_BYTES} bytes.")
+    given = {key.lower(): value for key, value in answer.headers.items()}
+    kind = given.get("content-type", "application/octet-stream")
+    capture = endpoints.capture(scope, name)
+    if capture is not None:
+        sent = Message(headers.get("content-type", ""), body)
+        capture.offer(variant.name, sent, Message(kind, answer.body), headers.get(f"{PREFIX}inference-id"))
+    result = {"Content-Type": kind, "x-Amzn-Invoked-Production-Variant": variant.name}
+    if f"{PREFIX}custom-attributes" in given:
+        result["X-Amzn-SageMaker-Custom-Attributes"] = given[f"{PREFIX}custom-attributes"]
+    return 200, result, answer.body
+
+
+def _ask(variant: VariantFleet, headers: Mapping[str, str], body: bytes) -> Answer:
+    """An instance that refuses the connection never saw the request, so another one gets it."""
+    tried: set[str] = set()
+    while (instance := variant.pick(tried)) is not None:
+        tried.add(instance.name)
+        try:
+            return instance.request("POST", "/invocations", headers, body, ANSWER_SECONDS)
+        except ConnectionRefusedError:
+            continue
+        except TimeoutError:
+            raise
+        except (OSError, http.client.HTTPException) as error:
+            # It may have worked on the request already: sending it again is the caller's decision.
+            raise AwsError("ServiceUnavailable", str(error), 503) from error
+    raise AwsError("ServiceUnavailable", "no instance", 503)
+
+
+def _model_error(scope: Scope, name: str, status: int, said: str) -> HttpAnswer:
+    side = "client" if status in range(400, 500) else "server"
+    where = f"/aws/sagemaker/Endpoints/{name}"
+    return _refusal(
+        "ModelError",
+        424,
+        ErrorCode="CLIENT_ERROR_FROM_MODEL" if side == "client" else "INTERNAL_FAILURE_FROM_MODEL",
+        LogStreamArn=f"arn:aws:logs:{scope.region}:{scope.account}:log-group:{where}",
+        Message=f'Received {side} error ({status}) from primary with message "{said}". See the log {where} for more '
+        "information.",
+        OriginalMessage=said,
+        OriginalStatusCode=status,
+    )
+
+
+def _unavailable(name: str) -> HttpAnswer:
+    return _refusal("ServiceUnavailable", 503, Message=f"No instance of endpoint {name} can answer now; try again.")
+
+
+def _refusal(code: str, status: int, **members: object) -> HttpAnswer:
+    headers = {"Content-Type": "application/json", "x-amzn-errortype": code, "x-amzn-requestid": str(uuid.uuid4())}
+    return status, headers, json.dumps(members).encode()

@@ -1,0 +1,113 @@
+"""What runs, where, and what exists in it."""
+
+import json
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+
+from local.control import Running, environment
+from local.inert import ACCEPTED_WITHOUT_EFFECT
+
+
+def status(running: Running) -> dict[str, Any]:
+    """Facts for people and programs; asked of the embedded AWS itself, as any client would."""
+    facts = running.facts
+    return {
+        "running": True,
+        "url": facts.url,
+        "http_url": facts.http_url,
+        "pid": facts.pid,
+        "port": facts.port,
+        "account": facts.account,
+        "region": facts.region,
+        "state": str(running.home.folder),
+        "log": str(running.home.log),
+        "images": facts.images,
+        "memory_mb": memory_mb(facts.pid),
+        **_contents(running),
+        "accepted_without_effect": [asdict(inert) for inert in ACCEPTED_WITHOUT_EFFECT],
+    }
+
+
+def memory_mb(group: int) -> int:
+    """Of the server and everything that it started: they share its process group."""
+    shown = subprocess.run(["ps", "-axo", "pgid=,rss="], capture_output=True, text=True, check=True).stdout
+    rows = (line.split() for line in shown.splitlines())
+    return sum(int(kib) for pgid, kib in rows if int(pgid) == group) // 1024
+
+
+def api_urls(running: Running, api_id: str) -> dict[str, str]:
+    """Where an HTTP API answers. A browser warns about the first; the others are the plain-http door."""
+    facts = running.facts
+    return {
+        "url": f"{facts.url}/_aws/execute-api/{api_id}",
+        "http_url": f"{facts.http_url}/_aws/execute-api/{api_id}",
+        "browser_url": f"http://{api_id}.execute-api.localhost:{facts.http_port}",
+    }
+
+
+def _contents(running: Running) -> dict[str, Any]:
+    session = botocore.session.Session()
+    given = environment(running)
+
+    def client(service: str) -> Any:  # noqa: ANN401 - botocore makes clients at run time
+        return session.create_client(
+            service,
+            region_name=running.facts.region,
+            endpoint_url=running.facts.url,
+            verify=given["AWS_CA_BUNDLE"],
+            aws_access_key_id=given["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=given["AWS_SECRET_ACCESS_KEY"],
+        )
+
+    stacks = client("cloudformation").describe_stacks()["Stacks"]
+    hosting = client("sagemaker")
+    endpoints = [
+        hosting.describe_endpoint(EndpointName=one["EndpointName"]) for one in hosting.list_endpoints()["Endpoints"]
+    ]
+    return {
+        "stacks": [{"name": stack["StackName"], "status": stack["StackStatus"]} for stack in stacks],
+        "endpoints": [
+            {
+                "name": one["EndpointName"],
+                "status": one["EndpointStatus"],
+                "failure": one.get("FailureReason"),
+                "instances": _instances(running.home.instances / one["EndpointName"]),
+            }
+            for one in endpoints
+        ],
+        "functions": [one["FunctionName"] for one in client("lambda").list_functions()["Functions"]],
+        "apis": [
+            {"name": one["Name"], "id": one["ApiId"], **api_urls(running, one["ApiId"])}
+            for one in client("apigatewayv2").get_apis()["Items"]
+        ],
+    }
+
+
+def _instances(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("*/instance.json"))]
+
+
+def sentences(found: dict[str, Any]) -> list[str]:
+    """The same for a person."""
+    lines = [
+        f"Embedded AWS at {found['url']} (HTTP APIs also at {found['http_url']}), account {found['account']}, region "
+        f"{found['region']}",
+        f"  process {found['pid']}, {found['memory_mb']} MB with all that it started; state in {found['state']}",
+    ]
+    for stack in found["stacks"]:
+        lines.append(f"  stack     {stack['name']}: {stack['status']}")
+    for endpoint in found["endpoints"]:
+        failure = f": {endpoint['failure']}" if endpoint["failure"] else ""
+        lines.append(f"  endpoint  {endpoint['name']}: {endpoint['status']}{failure}")
+        for one in endpoint["instances"]:
+            lines.append(f"            {one['variant']} {one['name']}: process {one['pid']}, log {one['log']}")
+    lines += [f"  function  {name}" for name in found["functions"]]
+    for api in found["apis"]:
+        lines.append(f"  API       {api['name']}: {api['url']} (in a browser: {api['browser_url']}/)")
+    lines.append("Accepted without effect (nothing here concerns permissions, data or traffic):")
+    lines += [f"  {inert['what']}: {inert['reason']}" for inert in found["accepted_without_effect"]]
+    return lines
