@@ -36,7 +36,7 @@ class Stage(Section):
     protect: bool
     """Termination protection for the stack that holds data."""
     retain_data: bool
-    """Whether the bucket, its key and the image repository outlive `cdk destroy`."""
+    """Whether the bucket, its key and the images outlive `cdk destroy`; if not, a bucket must be emptied first."""
 
 
 class Data(Section):

@@ -33,7 +33,6 @@ class AccessLogBucket(s3.Bucket):
                 )
             ],
             removal_policy=removal_policy,
-            auto_delete_objects=removal_policy == RemovalPolicy.DESTROY,
         )
         acknowledge(self, "AwsSolutions-S1", "This is the access log; logging reads of it would log itself")
 
@@ -73,7 +72,6 @@ class DataBucket(s3.Bucket):
                 ),
             ],
             removal_policy=removal_policy,
-            auto_delete_objects=removal_policy == RemovalPolicy.DESTROY,
         )
         # The L2's switch for EventBridge brings a function that may rewrite any bucket's notifications; this does not.
         resource = cast(s3.CfnBucket, self.node.default_child)

@@ -39,7 +39,6 @@ NAMING_PROPERTIES = {
     "AWS::ApiGatewayV2::Integration": [],
     "AWS::ApiGatewayV2::Route": [],
     "AWS::ApplicationAutoScaling::ScalableTarget": [],
-    "Custom::S3AutoDeleteObjects": [],
     "Custom::ServingImage": [],
 }
 
