@@ -1,5 +1,7 @@
 """One deployment of stage local, shared by every test of the deployed system."""
 
+import contextlib
+
 import pytest
 
 from local import control
@@ -28,4 +30,7 @@ def seed(system: Deployed) -> None:
     for key in ("capture/seed", "capture/doomed"):
         s3.put_object(Bucket=system.bucket, Key=key, Body=b"seed")
     s3.put_object(Bucket=system.model[0], Key="matrix", Body=b"seed")
+    logs = system.root.client("logs")
+    with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+        logs.create_log_group(logGroupName=system.endpoint_log)
     system.root.client("ecr").create_repository(repositoryName=system.repository)

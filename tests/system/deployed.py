@@ -100,8 +100,10 @@ class Deployed:
 
     @cached_property
     def _container(self) -> dict[str, str]:
-        name = self.resources(SERVING)["HostingModel"]
-        return self.root.client("sagemaker").describe_model(ModelName=name)["PrimaryContainer"]
+        sagemaker = self.root.client("sagemaker")
+        config = sagemaker.describe_endpoint(EndpointName=self.endpoint)["EndpointConfigName"]
+        (variant,) = sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
+        return sagemaker.describe_model(ModelName=variant["ModelName"])["PrimaryContainer"]
 
     @cached_property
     def image(self) -> str:

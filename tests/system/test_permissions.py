@@ -45,6 +45,13 @@ def put_log(session: Session, group: str) -> None:
     logs.put_log_events(logGroupName=group, logStreamName="matrix", logEvents=[{"timestamp": 1, "message": "matrix"}])
 
 
+def make_and_put_log(session: Session, group: str) -> None:
+    logs = session.client("logs")
+    with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+        logs.create_log_group(logGroupName=group)
+    put_log(session, group)
+
+
 def invoke(session: Session, endpoint: str, deployed: Deployed) -> None:
     answer = session.client("sagemaker-runtime").invoke_endpoint(
         EndpointName=endpoint, ContentType="image/jpeg", Body=deployed.sample.read_bytes()
@@ -81,7 +88,7 @@ SUCCEEDS = [
     Call(HOSTING, "writes a capture", lambda s, d: put_object(s, d, "capture/matrix")),
     Call(HOSTING, "logs in to ECR", lambda s, d: s.client("ecr").get_authorization_token()),
     Call(HOSTING, "pulls its image", lambda s, d: pull(s, d.repository)),
-    Call(HOSTING, "writes the endpoint's log", lambda s, d: put_log(s, d.endpoint_log)),
+    Call(HOSTING, "writes the endpoint's log", lambda s, d: make_and_put_log(s, d.endpoint_log)),
     Call(HOSTING, "publishes its metrics", lambda s, d: put_metric(s, "/aws/sagemaker/Endpoints")),
 ]
 DENIALS = [
@@ -249,4 +256,4 @@ def test_every_role_of_the_stage_is_in_the_matrix(deployed):
 def test_nobody_but_its_service_may_assume_a_role(deployed):
     for role in deployed.roles():
         with pytest.raises(ClientError, match="AccessDenied"):
-            deployed.session_as(PREDICT).client("sts").assume_role(RoleArn=deployed.role_arn(role), RoleSessionName="x")
+            deployed.session_as(PREDICT).client("sts").assume_role(RoleArn=deployed.role_arn(role), RoleSessionName="matrix")

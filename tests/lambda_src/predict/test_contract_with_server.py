@@ -28,7 +28,7 @@ class Relay:
     def __init__(self, port: int) -> None:
         self.port = port
 
-    def invoke_endpoint(self, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - botocore's own signature
+    def invoke_endpoint(self, **arguments: Any) -> dict[str, Any]:
         headers = {
             "Content-Type": arguments["ContentType"],
             "Accept": arguments["Accept"],

@@ -67,7 +67,7 @@ def test_any_damage_to_an_image_is_either_harmless_or_refused(image: bytes, cut:
 
 
 def make_service(log: list[dict[str, Any]]) -> Service:
-    def forbidden(*_: object) -> Any:  # noqa: ANN401 - never returns
+    def forbidden(*_: object) -> Any:
         raise AssertionError("Nothing of this kind may be connected to.")
 
     endpoint: Endpoint = StubEndpoint()  # type: ignore[assignment]
