@@ -78,7 +78,14 @@ def _say(args: argparse.Namespace, facts: dict[str, Any], sentences: list[str]) 
 def _start(args: argparse.Namespace) -> int:
     if args.foreground:
         images = args.images or Project.find().images
-        return control.run_in_foreground(home=_home(args), images=images, port=args.port, account=args.account, region=args.region, launch_seconds=args.launch_seconds), images, args.port, args.account, args.region, args.launch_seconds)
+        return control.run_in_foreground(
+            home=_home(args),
+            images=images,
+            port=args.port,
+            account=args.account,
+            region=args.region,
+            launch_seconds=args.launch_seconds,
+        )
     found = control.start(
         images=args.images,
         port=args.port,

@@ -35,6 +35,10 @@ PORTS = range(65536)
 MACHINE = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", *CA_VARIABLES)
 
 
+# Servers that this very process started, until it stops them: a child that nobody waits for stays as a zombie.
+_children: "dict[int, subprocess.Popen[bytes]]" = {}
+
+
 @dataclass(frozen=True)
 class Running:
     """A running embedded AWS, as other processes reach it."""
@@ -84,6 +88,7 @@ def start(
                 start_new_session=True,
             )
             begin = log.tell()
+        _children[process.pid] = process
         return _answering(home, process, begin)
 
 
@@ -139,6 +144,7 @@ def _stop(home: Home) -> bool:
         os.kill(found.facts.pid, signal.SIGTERM)
         if not _until(lambda: running(home) is None, STOP_SECONDS):
             os.kill(found.facts.pid, signal.SIGKILL)
+        _reap(found.facts.pid)
     _end_leftovers(home)
     return found is not None
 
@@ -263,6 +269,7 @@ def _answering(home: Home, process: "subprocess.Popen[bytes]", log_begin: int) -
     except BaseException:
         # A Ctrl-C or a failure leaves nothing half started.
         _end_group(process.pid)
+        _reap(process.pid)
         raise
 
 
@@ -300,6 +307,12 @@ def _end_group(group: int) -> None:
             os.killpg(group, signal.SIGKILL)
     except PermissionError:
         return
+
+
+def _reap(pid: int) -> None:
+    child = _children.pop(pid, None)
+    if child is not None:
+        child.wait()
 
 
 def running_leader(pid: int) -> bool:

@@ -31,6 +31,7 @@ def install(ca_bundle: str) -> None:
     joints.wrap("core.iam_evaluator:check_credentials", _refuse_unsigned)
     joints.wrap("core.iam_evaluator:enforce", _enforce_encryption_too)
     joints.wrap("core.iam_actions:access_denied_response", _name_the_denied_action)
+    joints.wrap("app:fix_success_content_type", _leave_the_containers_type)
     joints.wrap("app:_enforce_execute_api", _refuse_unsigned_api_call)
     joints.wrap("services.apigateway:_invoke_lambda_proxy", _ask_the_functions_policy)
     joints.wrap("core.lambda_runtime:execution_credentials", _assume_execution_role)
@@ -60,6 +61,12 @@ def _root_identity(original: Foreign, access_key_id: str) -> Foreign:
 def _refuse_unsigned(original: Foreign, access_key_id: str, service: str | None = None) -> Foreign:
     """A request for which MiniStack knows no action still needs a signature."""
     return joints.missing_token() if joints.is_anonymous() else original(access_key_id, service)
+
+
+def _leave_the_containers_type(original: Foreign, service: str, status: int, headers: dict[str, str]) -> None:
+    """MiniStack sets its services' one content type; what a model answers is the model's to say."""
+    if "x-Amzn-Invoked-Production-Variant" not in headers:
+        original(service, status, headers)
 
 
 def _refuse_unsigned_api_call(

@@ -1,4 +1,4 @@
-"""What is accepted and has no effect: the whole list. None of it decides who may do what, or touches data or traffic."""
+"""What is accepted and has no effect: the whole list. None of it concerns permissions, data or traffic."""
 
 from dataclasses import dataclass
 

@@ -27,6 +27,7 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
     ),
     "app:_execute_api_authorization_type": ("api_id", "stage", "method", "execute_path"),
     "app:_build_persistence_save_dict": (),
+    "app:fix_success_content_type": ("service", "status", "headers"),
     "app:app": ("scope", "receive", "send"),
     "core.iam_actions:extract_iam_action": ("service", "method", "path", "headers", "body", "query_params"),
     "core.iam_actions:extract_resource_arn": (

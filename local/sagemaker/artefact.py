@@ -45,7 +45,8 @@ def fetch(url: str, role_arn: str, client: BaseClient, target: Path) -> None:
         raise LaunchFailed(
             f'Could not access model data at {url}. Please ensure that the role "{role_arn}" exists and that its trust '
             'relationship policy allows the action "sts:AssumeRole" for the service principal '
-            '"sagemaker.amazonaws.com". Also ensure that the role has "s3:GetObject" permissions and that the object is located in this region. '
+            '"sagemaker.amazonaws.com". Also ensure that the role has "s3:GetObject" permissions and that the object '
+            "is located in this region. "
             f"({code}: {message})"
         ) from error
     except (BotoCoreError, OSError) as error:

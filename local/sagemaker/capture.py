@@ -1,4 +1,4 @@
-"""Data capture: sampled requests and answers as JSON Lines in S3, put there by the hosting role, off the request's path.
+"""Data capture: sampled requests and answers as JSON Lines in S3, put there by the hosting role, off the path.
 
 Key: <prefix>/<endpoint>/<variant>/yyyy/mm/dd/hh/<file>.jsonl
 """
