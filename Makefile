@@ -29,7 +29,7 @@ test: .venv/ready-dev lint ## prove it: lint, types and every test that takes se
 test-slow: .venv/ready-dev ## the tests that take minutes: retraining, the page in a browser, the whole demo
 	@$(VENV)/python -m pytest -m slow
 
-lint: .venv/ready-dev
+lint: .venv/ready-dev ## style and types
 	@$(VENV)/ruff check --quiet . && $(VENV)/ruff format --quiet --check . && $(VENV)/mypy
 
 synth: .venv/ready ## CloudFormation of one stage into cdk.out: make synth STAGE=dev
