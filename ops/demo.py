@@ -140,11 +140,12 @@ def show(demo: Demo) -> None:
     console.print("What exists now")
     for name, count in demo.stacks.items():
         console.print(f"  {name:<26} {count} resources")
-    console.print(f"\nTry an image in the browser   {demo.page_url}")
-    console.print("See what runs                 .venv/bin/python -m local status")
-    console.print('Speak to it as to AWS         eval "$(.venv/bin/python -m local env)"')
-    console.print("See a change before making it .venv/bin/cdk diff -c stage=local   (after the line above)")
-    console.print("Stop; take it all away        .venv/bin/python -m local stop;  make clean")
+    console.print(f"\nThe page, in your browser      {demo.page_url}")
+    console.print("In a terminal, first           source .venv/bin/activate")
+    console.print("  what runs and what is inert  python -m local status")
+    console.print('  speak to it as to AWS        eval "$(python -m local env)"')
+    console.print("  a change before it is made   cdk diff -c stage=local")
+    console.print("  stop; take it all away       python -m local stop; make clean")
 
 
 if __name__ == "__main__":
