@@ -8,6 +8,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CDK = Path(sys.executable).with_name("cdk")
 LAST_LINES = 12
+HOME = ROOT / ".whippet" / "cdk"
+"""The command's caches, which else go to the user's home and outlive `make clean`."""
 
 
 class CdkError(Exception):
@@ -24,7 +26,7 @@ def run(arguments: list[str], *, environment: Mapping[str, str], log: Path) -> N
         done = subprocess.run(
             [str(CDK), *arguments],
             cwd=ROOT,
-            env={**environment, "PATH": path, "CDK_DISABLE_CLI_TELEMETRY": "true"},
+            env={**environment, "PATH": path, "CDK_HOME": str(HOME), "CDK_DISABLE_CLI_TELEMETRY": "true"},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,

@@ -76,9 +76,13 @@ def install_torch() -> str:
         line.split()[0] for line in (ROOT / "requirements.txt").read_text().splitlines() if line.startswith("torch==")
     )
     if torch_build().split("+")[0] != pin.removeprefix("torch=="):
-        if platform.system() == "Linux" and reachable(TORCH_CPU_INDEX):
-            pip("install", pin, "--index-url", TORCH_CPU_INDEX)
-            return f"{torch_build()}, from PyTorch's CPU index"
+        if platform.system() == "Linux":
+            if reachable(TORCH_CPU_INDEX):
+                pip("install", pin, "--index-url", TORCH_CPU_INDEX)
+                return f"{torch_build()}, from PyTorch's CPU index"
+            print(
+                "PyTorch's CPU index does not answer; from PyPI itself come gigabytes of CUDA ...", end=" ", flush=True
+            )
         pip("install", pin)
         return f"{torch_build()}, from the configured package index"
     return torch_build()
