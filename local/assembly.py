@@ -6,11 +6,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from local import hardening, joints, pass_role
+from local import hardening, interrupted, joints, pass_role
 from local.authority import KeyAuthority
 from local.autoscaling import Autoscaling, is_scaled
 from local.cloudformation import autoscaling_types, sagemaker_types
-from local.conditions import with_joins
 from local.images import ImageRegistry
 from local.json_service import AwsError, HttpAnswer, JsonService, error_answer
 from local.records import Scope
@@ -65,7 +64,7 @@ class Assembly:
         """At the first use of CloudFormation: it imports forty services, which a start need not wait for."""
         if not self._types_added:
             self._types_added = True
-            joints.wrap_conditions(with_joins)
+            hardening.complete_cloudformation()
             joints.add_resource_types(sagemaker_types(self.hosting, self.endpoints))
             joints.add_resource_types(autoscaling_types(self.autoscaling.service))
 
@@ -99,6 +98,7 @@ class Assembly:
         )
 
     def resume(self) -> None:
+        interrupted.end(joints.restored_stacks())
         threading.Thread(target=self.endpoints.resume, daemon=True, name="resume").start()
 
     def save(self) -> None:

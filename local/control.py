@@ -289,6 +289,7 @@ def _why(home: Home, code: int, log_begin: int) -> str:
 def _end_leftovers(home: Home) -> None:
     """What a killed server left running is in its process group still, whose number is in server.json's last copy."""
     try:
+        home.facts.unlink(missing_ok=True)
         pid = int(json.loads(home.last.read_text())["pid"])
     except (OSError, ValueError, KeyError):
         return

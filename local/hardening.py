@@ -10,13 +10,20 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
-from local import joints
+from local import bucket_properties, joints
 from local.authority import CannotAssume, assume_role
+from local.conditions import with_joins
 from local.encryption import encryption_checks, granted
 from local.records import Scope
+from local.throttle import TOO_MANY, Throttles
 
 # MiniStack is untyped: its functions and what they answer.
 Foreign = Any
+SSE = "x-amz-server-side-encryption"
+SSE_KEY = f"{SSE}-aws-kms-key-id"
+# Routes and function URLs say for themselves who may call them.
+OPEN_TO_ANYBODY = ("execute-api:Invoke", "lambda:InvokeFunctionUrl")
+_throttles = Throttles()
 FORBIDDEN = (403, {"Content-Type": "application/json"}, b'{"message":"Forbidden"}')
 INTERNAL = (500, {"Content-Type": "application/json"}, b'{"message":"Internal Server Error"}')
 # What a Lambda process takes from the machine; all else it gets from its own configuration.
@@ -31,6 +38,7 @@ def install(ca_bundle: str) -> None:
     joints.wrap("core.iam_evaluator:check_credentials", _refuse_unsigned)
     joints.wrap("core.iam_evaluator:enforce", _enforce_encryption_too)
     joints.wrap("core.iam_actions:access_denied_response", _name_the_denied_action)
+    joints.wrap("services.s3:_resolve_sse_write_headers", _encrypt_without_naming_a_key)
     joints.wrap("app:fix_success_content_type", _leave_the_containers_type)
     joints.wrap("app:_enforce_execute_api", _refuse_unsigned_api_call)
     joints.wrap("services.apigateway:_invoke_lambda_proxy", _ask_the_functions_policy)
@@ -60,7 +68,9 @@ def _root_identity(original: Foreign, access_key_id: str) -> Foreign:
 
 def _refuse_unsigned(original: Foreign, access_key_id: str, service: str | None = None) -> Foreign:
     """A request for which MiniStack knows no action still needs a signature."""
-    return joints.missing_token() if joints.is_anonymous() else original(access_key_id, service)
+    if joints.is_anonymous() or not access_key_id:
+        return joints.missing_token()
+    return original(access_key_id, service)
 
 
 def _leave_the_containers_type(original: Foreign, service: str, status: int, headers: dict[str, str]) -> None:
@@ -93,6 +103,9 @@ def _enforce_encryption_too(  # noqa: PLR0917 - MiniStack's signature
 ) -> Foreign:
     """An object under a KMS key needs the key as well as the object; a grant stands in for a policy."""
     _named.set(None)
+    if not access_key_id and not joints.is_anonymous() and iam_action not in OPEN_TO_ANYBODY:
+        # An Authorization header that is no signature: MiniStack takes its sender for root.
+        return joints.missing_token()
     found = original(access_key_id, iam_action, service, region, resource_arn, service_context)
     if found is not None:
         return _granted(found, iam_action, service, resource_arn)
@@ -105,6 +118,15 @@ def _enforce_encryption_too(  # noqa: PLR0917 - MiniStack's signature
             _named.set((action, key_arn))
             return found
     return None
+
+
+def _encrypt_without_naming_a_key(original: Foreign, headers: dict[str, str], bucket_name: str) -> Foreign:
+    """aws:kms without a key means the bucket's key, else AWS's own for S3, which everybody in the account may use."""
+    unnamed = headers.get(SSE) == "aws:kms" and not headers.get(SSE_KEY)
+    if not unnamed:
+        return original(headers, bucket_name)
+    key = joints.bucket_encryption_key(bucket_name)
+    return {SSE: "aws:kms", **({SSE_KEY: key} if key else {})}, None
 
 
 def _granted(found: Foreign, action: str, service: str, key_arn: str) -> Foreign:
@@ -135,6 +157,8 @@ async def _ask_the_functions_policy(  # noqa: PLR0917 - MiniStack's signature
 ) -> Foreign:
     """API Gateway invoked any function; AWS asks the function's policy (AWS::Lambda::Permission) first."""
     route_key = rest[3] if len(rest) > 3 else more.get("route_key", "$default")  # noqa: PLR2004 - position in MiniStack
+    if not _throttles.admits(api_id, stage, route_key, joints.api_stage(api_id, stage)):
+        return TOO_MANY
     account, region = more["owner_account_id"], more["owner_region"]
     function = joints.lambda_of_integration(integration)
     name = function.split(":function:")[-1].split(":")[0]
@@ -175,3 +199,30 @@ def _start_lambda(ca_bundle: str, command: list[str], **options: Foreign) -> "su
     environment["NODE_EXTRA_CA_CERTS"] = ca_bundle
     environment.setdefault("AWS_REGION", given.get("AWS_REGION", ""))
     return subprocess.Popen(command, env=environment, **options)
+
+
+def complete_cloudformation() -> None:
+    """What its types drop of a template. Once CloudFormation is used: its import is the slowest of all."""
+    joints.wrap_conditions(with_joins)
+    joints.reserve_concurrency_by_template()
+    joints.wrap("services.lambda_svc:_reserved_concurrency", _reserved_by_the_function)
+    joints.add_bucket_property("BucketEncryption", bucket_properties.encryption, "encryption")
+    joints.add_bucket_property("OwnershipControls", bucket_properties.ownership, "ownership_controls")
+    joints.add_bucket_property("LoggingConfiguration", bucket_properties.logging, "logging")
+    joints.add_bucket_property("LifecycleConfiguration", bucket_properties.lifecycle, "lifecycle")
+    joints.wrap("services.lambda_svc:_execute_function_with_config_scope", _answer_for_a_broken_function)
+
+
+def _reserved_by_the_function(original: Foreign, func: Foreign, config: Mapping[str, Foreign]) -> int | None:
+    """The reservation is the function's; MiniStack looked for it on the version that an alias names."""
+    reserved = joints.reserved_concurrency(str(config.get("FunctionName", "")))
+    return original(func, config) if reserved is None else reserved
+
+
+def _answer_for_a_broken_function(original: Foreign, func: Foreign, event: Mapping[str, Foreign]) -> Foreign:
+    """A custom resource whose function fails would keep its stack waiting for an hour, here as on AWS: no use here."""
+    result = original(func, event)
+    custom = isinstance(event, Mapping) and "ResponseURL" in event and "LogicalResourceId" in event
+    if custom and isinstance(result, Mapping) and result.get("error"):
+        joints.fail_custom_resource(event, f"The function of {event['LogicalResourceId']} failed: {result.get('body')}")
+    return result

@@ -71,8 +71,16 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
     "core.router:extract_access_key_id": ("headers", "query_params"),
     "core.router:extract_region": ("headers", "query_params"),
     "services.apigateway:_extract_lambda_ref_from_integration_uri": ("uri",),
+    "services.lambda_svc:_reserved_concurrency": ("func", "config"),
     "services.s3:_bucket_default_sse_headers": ("bucket_name",),
     "services.s3:_stored_sse_headers": ("obj",),
+    "services.s3:_resolve_sse_write_headers": ("headers", "bucket_name"),
+    "services.s3:_put_bucket_encryption": ("name", "body"),
+    "services.s3:_put_bucket_lifecycle": ("name", "body"),
+    "services.s3:_put_bucket_logging": ("name", "body"),
+    "services.s3:_put_bucket_ownership_controls": ("name", "body"),
+    "services.cloudformation.custom_resource:deliver_response": ("token", "response"),
+    "services.lambda_svc:_execute_function_with_config_scope": ("func", "event"),
     "services.sts:register_session": ("access_key", "session"),
     "services.cloudformation.provisioners:_physical_name": (
         "stack_name",
@@ -97,10 +105,13 @@ ATTRIBUTES = (
     "core.router:SERVICE_PATTERNS",
     "services.apigateway:_invoke_lambda_proxy",
     "services.apigateway:_apis",
+    "services.apigateway:_stages",
+    "services.cloudformation.custom_resource:_pending",
     "services.cloudformation:_stacks",
     "services.cloudformation.provisioners:_CUSTOM_NAME_REPLACEMENT",
     "services.cloudformation.provisioners:_REPLACING_PROPERTIES",
     "services.cloudformation.provisioners:_RESOURCE_HANDLERS",
+    "services.cloudformation.provisioners:_S3_BUCKET_CONFIGURATIONS",
     "services.cloudformation.provisioners:_STACK_TAG_PROPERTY",
     "services.iam:_roles",
     "services.kms:_grants",
@@ -360,12 +371,65 @@ def add_resource_types(types: Mapping[str, ResourceType]) -> None:
     stacks._runs_on_worker_thread = functools.wraps(original)(lambda name: name in slow or original(name))
 
 
+def add_bucket_property(name: str, to_xml: Callable[[Mapping[str, Any]], bytes], call: str) -> None:
+    """Have CloudFormation hand a bucket's property to S3's `_put_bucket_<call>`; one that goes is emptied."""
+    provisioners, put = _module("services.cloudformation.provisioners"), _s3(f"_put_bucket_{call}")
+    delete = _s3(f"_delete_bucket_{call}", lambda bucket: put(bucket, to_xml({})))
+    entry = (name, to_xml, put, delete)
+    provisioners._S3_BUCKET_CONFIGURATIONS = (*provisioners._S3_BUCKET_CONFIGURATIONS, entry)
+
+
+def _s3(name: str, otherwise: Any = None) -> Any:  # noqa: ANN401 - a function of MiniStack's
+    return getattr(_module("services.s3"), name, otherwise) if otherwise else getattr(_module("services.s3"), name)
+
+
+def reserve_concurrency_by_template() -> None:
+    """MiniStack's CloudFormation drops ReservedConcurrentExecutions, which its Lambda then enforces."""
+    handlers = _module("services.cloudformation.provisioners")._RESOURCE_HANDLERS["AWS::Lambda::Function"]
+
+    def reserving(original: Callable[..., Any], at: int) -> Callable[..., Any]:
+        def provision(*args: Any, **more: Any) -> Any:  # noqa: ANN401 - MiniStack's handler
+            answer = original(*args, **more)
+            value = args[at].get("ReservedConcurrentExecutions")
+            record = _module("services.lambda_svc")._functions[answer[0]]
+            record["concurrency"] = None if value is None else int(value)
+            return answer
+
+        return provision
+
+    # create(logical id, properties, ...) and update(physical id, old properties, new properties, ...)
+    handlers["create"], handlers["update"] = reserving(handlers["create"], 1), reserving(handlers["update"], 2)
+
+
+def reserved_concurrency(function: str) -> int | None:
+    record = _module("services.lambda_svc")._functions.get(function) or {}
+    return record.get("concurrency")
+
+
+def api_stage(api_id: str, stage: str) -> dict[str, Any]:
+    return dict((_module("services.apigateway")._stages.get(api_id) or {}).get(stage) or {})
+
+
 def wrap_conditions(wrapper: Callable[..., dict[str, bool]]) -> None:
     """Its users imported the function by name, so each holds its own reference."""
     engine = _module("services.cloudformation.engine")
     wrapped = functools.partial(wrapper, engine._evaluate_conditions)
     for user in CONDITION_USERS:
         _module(f"services.cloudformation.{user}")._evaluate_conditions = wrapped
+
+
+def restored_stacks() -> Mapping[Any, dict[str, Any]]:
+    """Every stack that a start read back, of every account and region; empty where CloudFormation had no state."""
+    loaded = "cloudformation" in _module("app")._loaded_modules
+    return _module("services.cloudformation")._stacks._data if loaded else {}
+
+
+def fail_custom_resource(event: Mapping[str, Any], reason: str) -> None:
+    """Answer for a custom resource's function, which will not any more."""
+    token = str(event["ResponseURL"]).rsplit("/", 1)[-1]
+    custom = _module("services.cloudformation.custom_resource")
+    if (custom._pending.get(token) or {"result": ""})["result"] is None:
+        custom.deliver_response(token, {"Status": "FAILED", "Reason": reason})
 
 
 def physical_name(stack: str, logical_id: str, max_length: int) -> str:

@@ -49,6 +49,8 @@ def main() -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return ALREADY_RUNNING
+    # A killed server's own words would pass for this one's, since the lock is held again.
+    settings.home.facts.unlink(missing_ok=True)
     try:
         secure, plain = _listeners(settings.port)
         _environment(settings, secure.getsockname()[1])

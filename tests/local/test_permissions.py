@@ -69,7 +69,8 @@ def test_every_action_is_asked_for_by_name(embedded, service, operation, params,
 def test_request_without_a_signature_is_refused(embedded, endpoint, headers):
     url = f"{embedded.running.url}/endpoints/{endpoint}/invocations"
     signed_for = {**headers, "X-Amz-Target": "SageMaker.ListModels"}
-    for address, sent in ((url, headers), (embedded.running.url, signed_for)):
+    private = embedded.put(embedded.bucket(), "private", b"").replace("s3:/", embedded.running.url)
+    for address, sent in ((url, headers), (embedded.running.url, signed_for), (private, headers)):
         # Unsigned, the path alone reads as an S3 object, which takes no POST.
         assert refused(embedded, address, sent) in (400, 403, 405)
 
