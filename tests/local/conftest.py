@@ -16,7 +16,7 @@ def embedded(tmp_path_factory):
     before = {name: os.environ.get(name) for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")}
     os.environ.update(dict.fromkeys(before, certifi.where()))
     try:
-        running = control.start(state=folder, port=0, images=APP / "images.toml", launch_seconds=8)
+        running = control.start(state=folder, port=0, images=APP / "images.toml", launch_seconds=6)
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})

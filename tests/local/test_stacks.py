@@ -26,7 +26,8 @@ class Sample:
         self.embedded, self.folder = embedded, folder
         self.arguments = ["-c", f"artefact={folder / 'model.tar.gz'}", "-c", f"image={AWS_IMAGE}"]
         self.model(name="one")
-        self.cdk("bootstrap", "aws://000000000000/us-east-1")
+        # Outside the app's folder nothing is synthesized for it.
+        embedded.cdk("bootstrap", "aws://000000000000/us-east-1", app=folder, output=folder / "bootstrap.out")
         self.deploy()
         found = embedded.client("cloudformation").describe_stacks(StackName="sample")["Stacks"][0]
         self.outputs = {one["OutputKey"]: one["OutputValue"] for one in found["Outputs"]}
@@ -34,12 +35,14 @@ class Sample:
     def model(self, **behaviour):
         (self.folder / "model.tar.gz").write_bytes(artefact(**behaviour))
 
-    def cdk(self, *arguments, expect=0):
-        given = [*arguments, *self.arguments]
-        return self.embedded.cdk(*given, app=APP, output=self.folder / "cdk.out", expect=expect)
+    def cdk(self, *arguments):
+        """On the assembly of the last deploy: five seconds of synthesis would show nothing more."""
+        given = [*arguments, "--app", str(self.folder / "cdk.out")]
+        return self.embedded.cdk(*given, app=self.folder, output=self.folder / "other.out")
 
     def deploy(self, expect=0):
-        return self.cdk("deploy", "--require-approval", "never", expect=expect)
+        given = ["deploy", "--require-approval", "never", *self.arguments]
+        return self.embedded.cdk(*given, app=APP, output=self.folder / "cdk.out", expect=expect)
 
     def post(self, path, body=None, headers=None, door="url"):
         base = getattr(self.embedded.running.facts, door)
