@@ -10,6 +10,7 @@ import logging
 import queue
 import random
 import threading
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -96,9 +97,10 @@ class Capture:
             first = self._waiting.get()
             ended = first is None
             batch = [first] if first else []
+            until = time.monotonic() + WRITE_EVERY_SECONDS
             while not ended:
                 try:
-                    item = self._waiting.get(timeout=WRITE_EVERY_SECONDS)
+                    item = self._waiting.get(timeout=max(until - time.monotonic(), 0))
                 except queue.Empty:
                     break
                 ended = item is None

@@ -245,18 +245,30 @@ def test_container_works_as_its_role(embedded):
 
 
 def test_function_needs_leave_to_pass_its_role(embedded):
-    buffer = io.BytesIO()
+    keys = embedded.acting(statement("lambda:*", "*"))
+    with pytest.raises(ClientError, match="iam:PassRole"):
+        function(embedded, embedded.role(service="lambda"), keys)
+
+
+def test_function_whose_role_does_not_trust_lambda_does_not_run(embedded):
+    name = function(embedded, embedded.role(ALLOW_ALL, service="sagemaker"))
+    answer = embedded.client("lambda").invoke(FunctionName=name)
+    assert answer["FunctionError"]
+    assert b"cannot be assumed by Lambda" in answer["Payload"].read()
+
+
+def function(embedded, role, keys=None):
+    buffer, name = io.BytesIO(), fresh("function")
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("index.py", "def handle(event, context): return 1")
-    client = embedded.client("lambda", embedded.acting(statement("lambda:*", "*")))
-    with pytest.raises(ClientError, match="iam:PassRole"):
-        client.create_function(
-            FunctionName=fresh("function"),
-            Runtime="python3.11",
-            Role=embedded.role(service="lambda"),
-            Handler="index.handle",
-            Code={"ZipFile": buffer.getvalue()},
-        )
+    embedded.client("lambda", keys).create_function(
+        FunctionName=name,
+        Runtime="python3.11",
+        Role=role,
+        Handler="index.handle",
+        Code={"ZipFile": buffer.getvalue()},
+    )
+    return name
 
 
 def test_administration_of_the_emulator_is_closed(embedded):

@@ -14,7 +14,7 @@ import botocore.credentials
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.embedded import APP, AWS_IMAGE, artefact, fresh, statement
+from tests.embedded import ALLOW_ALL, APP, AWS_IMAGE, artefact, fresh, statement
 
 pytestmark = pytest.mark.xdist_group("embedded")
 
@@ -142,6 +142,16 @@ def test_reserved_concurrency_answers_429_when_it_is_used_up(sample):
     assert sorted(found) == ["TooManyRequestsException", "answered", "answered", "answered"]
 
 
+def test_throttled_route_answers_429_beyond_its_burst(sample):
+    client, api_id = sample.embedded.client("apigatewayv2"), sample.outputs["ApiId"]
+    limits = {"ThrottlingRateLimit": 0.1, "ThrottlingBurstLimit": 2}
+    client.update_stage(ApiId=api_id, StageName="$default", DefaultRouteSettings=limits)
+    found = [sample.post("open")[0] for _ in range(4)]
+    generous = {"ThrottlingRateLimit": 1000.0, "ThrottlingBurstLimit": 1000}
+    client.update_stage(ApiId=api_id, StageName="$default", DefaultRouteSettings=generous)
+    assert found == [200, 200, 429, 429]
+
+
 def test_capture_lands_in_the_encrypted_bucket(sample):
     sample.post("open")
     client, bucket = sample.embedded.client("s3"), sample.outputs["BucketName"]
@@ -220,6 +230,14 @@ def test_stack_works_with_the_role_it_was_given(embedded):
     client.create_stack(StackName=name, TemplateBody=json.dumps(template), RoleARN=role)
     events = client.describe_stack_events(StackName=name)["StackEvents"]
     assert any("sagemaker:CreateModelPackageGroup" in one.get("ResourceStatusReason", "") for one in events)
+
+
+def test_role_that_does_not_trust_cloudformation_is_refused(embedded):
+    client = embedded.client("cloudformation")
+    with pytest.raises(ClientError, match="cannot be assumed"):
+        client.create_stack(
+            StackName=fresh("stack"), TemplateBody='{"Resources": {}}', RoleARN=embedded.role(ALLOW_ALL)
+        )
 
 
 def test_giving_a_stack_a_role_needs_leave_to_pass_it(embedded):
