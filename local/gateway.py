@@ -39,13 +39,14 @@ class Gateway:
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._application(scope, receive, self._noting_start(send))
-        elif scope["path"].startswith(ADMINISTRATION) and not scope["path"].startswith(OPEN):
+        elif not _is_api(scope) and scope["path"].startswith(ADMINISTRATION) and not scope["path"].startswith(OPEN):
             await _refuse(scope, send, 404, "MiniStack's administration is closed here.")
         elif scope["scheme"] in ("http", "ws") and not _is_api(scope):
             await _refuse(
                 scope, send, 403, "Plain http serves deployed HTTP APIs only; AWS itself is at the https URL."
             )
         else:
+            _address_api_by_path(scope)
             self.changed = self.changed or scope.get("method") not in ("GET", "HEAD", "OPTIONS")
             self._requests += 1
             try:
@@ -63,8 +64,18 @@ class Gateway:
 
 
 def _is_api(scope: AsgiScope) -> bool:
-    host = dict(scope.get("headers", [])).get(b"host", b"").decode("latin-1").rsplit(":", 1)[0]
-    return bool(scope["path"].startswith(API_PATH) or host.endswith(API_HOST))
+    return bool(scope["path"].startswith(API_PATH) or _host(scope).endswith(API_HOST))
+
+
+def _host(scope: AsgiScope) -> str:
+    return dict(scope.get("headers", [])).get(b"host", b"").decode("latin-1").rsplit(":", 1)[0]
+
+
+def _address_api_by_path(scope: AsgiScope) -> None:
+    """MiniStack answers /health and its like itself on every host; below an API's path it leaves them to the API."""
+    host = _host(scope)
+    if host.endswith(API_HOST):
+        scope["path"] = f"{API_PATH}{host.removesuffix(API_HOST)}{scope['path']}"
 
 
 async def _refuse(scope: AsgiScope, send: Send, status: int, message: str) -> None:

@@ -15,6 +15,7 @@ from local.authority import CannotAssume, assume_role
 from local.conditions import with_joins
 from local.encryption import encryption_checks, granted
 from local.records import Scope
+from local.request_context import log_stream_arn, metric_namespace
 from local.throttle import TOO_MANY, Throttles
 
 # MiniStack is untyped: its functions and what they answer.
@@ -37,6 +38,8 @@ def install(ca_bundle: str) -> None:
     joints.wrap("core.iam_evaluator:resolve_caller_identity", _root_identity)
     joints.wrap("core.iam_evaluator:check_credentials", _refuse_unsigned)
     joints.wrap("core.iam_evaluator:enforce", _enforce_encryption_too)
+    joints.wrap("core.iam_actions:extract_resource_arn", _name_the_log_stream)
+    joints.wrap("core.iam_actions:request_tag_context", _name_the_metrics_namespace)
     joints.wrap("core.iam_actions:access_denied_response", _name_the_denied_action)
     joints.wrap("services.s3:_resolve_sse_write_headers", _encrypt_without_naming_a_key)
     joints.wrap("app:fix_success_content_type", _leave_the_containers_type)
@@ -135,6 +138,21 @@ def _granted(found: Foreign, action: str, service: str, key_arn: str) -> Foreign
     return None if implicit and granted(found.principal_arn, action, joints.kms_grants(key_arn)) else found
 
 
+def _name_the_log_stream(  # noqa: PLR0917 - MiniStack's signature
+    original: Foreign, service: str, method: str, path: str, headers: Mapping[str, str], body: bytes, *rest: Foreign
+) -> str:
+    found = str(original(service, method, path, headers, body, *rest))
+    if service != "logs":
+        return found
+    return log_stream_arn(found, headers.get("x-amz-target", "").rsplit(".", 1)[-1], body)
+
+
+def _name_the_metrics_namespace(
+    original: Foreign, service: str, iam_action: str, body: bytes, params: Mapping[str, Foreign]
+) -> dict[str, Foreign]:
+    return {**original(service, iam_action, body, params), **metric_namespace(iam_action, body, params)}
+
+
 def _name_the_denied_action(
     original: Foreign, service: str, action: str, principal_arn: str, *rest: Foreign, **more: Foreign
 ) -> Foreign:
@@ -205,6 +223,7 @@ def complete_cloudformation() -> None:
     """What its types drop of a template. Once CloudFormation is used: its import is the slowest of all."""
     joints.wrap_conditions(with_joins)
     joints.reserve_concurrency_by_template()
+    joints.keep_buckets_that_hold_objects()
     joints.wrap("services.lambda_svc:_reserved_concurrency", _reserved_by_the_function)
     joints.add_bucket_property("BucketEncryption", bucket_properties.encryption, "encryption")
     joints.add_bucket_property("OwnershipControls", bucket_properties.ownership, "ownership_controls")

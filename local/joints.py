@@ -52,6 +52,7 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
         "explicit_deny",
         "resource_policy_arn",
     ),
+    "core.iam_actions:request_tag_context": ("service", "iam_action", "body", "params"),
     "core.iam_actions:identity_denial_message": ("action", "principal_arn", "resource", "explicit_deny"),
     "core.iam_evaluator:enforce": (
         "access_key_id",
@@ -117,6 +118,7 @@ ATTRIBUTES = (
     "services.kms:_grants",
     "services.lambda_svc:_functions",
     "services.s3:_buckets",
+    "services.s3:_object_versions",
 )
 
 CONDITION_USERS = ("engine", "stacks", "handlers", "changesets")
@@ -399,6 +401,24 @@ def reserve_concurrency_by_template() -> None:
 
     # create(logical id, properties, ...) and update(physical id, old properties, new properties, ...)
     handlers["create"], handlers["update"] = reserving(handlers["create"], 1), reserving(handlers["update"], 2)
+
+
+def keep_buckets_that_hold_objects() -> None:
+    """MiniStack's CloudFormation deletes a bucket with all that is in it; AWS refuses."""
+    handler = _module("services.cloudformation.provisioners")._RESOURCE_HANDLERS["AWS::S3::Bucket"]
+    original = handler["delete"]
+
+    def delete(physical_id: str, properties: Mapping[str, Any]) -> None:
+        s3 = _module("services.s3")
+        objects = (s3._buckets.get(physical_id) or {}).get("objects")
+        versions = any(bucket == physical_id and kept for (bucket, _), kept in s3._object_versions.items())
+        if objects or versions:
+            raise ValueError(
+                f"The bucket you tried to delete is not empty. You must delete all versions in bucket {physical_id}."
+            )
+        original(physical_id, properties)
+
+    handler["delete"] = delete
 
 
 def reserved_concurrency(function: str) -> int | None:

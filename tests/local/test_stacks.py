@@ -79,6 +79,12 @@ def test_api_answers_over_plain_http_too(sample):
     assert sample.post("open", door="http_url")[0] == 200
 
 
+def test_api_has_every_path_to_itself_under_its_own_host(sample):
+    url = f"http://127.0.0.1:{sample.embedded.running.facts.http_port}/health"
+    host = f"{sample.outputs['ApiId']}.execute-api.localhost:{sample.embedded.running.facts.http_port}"
+    assert send(sample.embedded, url, b"{}", {"Host": host}) == (404, b'{"message":"Not Found"}')
+
+
 def test_diff_of_what_is_deployed_is_empty(sample):
     assert "no differences" in sample.cdk("diff")
 
@@ -247,8 +253,22 @@ def test_giving_a_stack_a_role_needs_leave_to_pass_it(embedded):
         client.create_stack(StackName=fresh("stack"), TemplateBody='{"Resources": {}}', RoleARN=role)
 
 
+def test_bucket_that_holds_objects_is_not_deleted(embedded):
+    template = {"Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}}}
+    name, client = fresh("stack"), embedded.client("cloudformation")
+    client.create_stack(StackName=name, TemplateBody=json.dumps(template))
+    bucket = client.describe_stack_resource(StackName=name, LogicalResourceId="Bucket")["StackResourceDetail"]
+    embedded.put(bucket["PhysicalResourceId"], "key", b"")
+    client.delete_stack(StackName=name)
+    (found,) = client.describe_stacks(StackName=name)["Stacks"]
+    assert found["StackStatus"] == "DELETE_FAILED"
+
+
 def test_destroy_leaves_no_endpoint_and_no_process(sample):
-    pid = sample.embedded.ask("Sample-Endpoint")["pid"]
+    instances = sample.embedded.running.home.instances / "Sample-Endpoint"
+    (pid,) = [json.loads(path.read_text())["pid"] for path in instances.glob("*/instance.json")]
+    # What is captured until now is written within a second; it would fill the bucket again.
+    time.sleep(1.5)
     client = sample.embedded.client("s3")
     for one in client.list_objects_v2(Bucket=sample.outputs["BucketName"]).get("Contents", []):
         client.delete_object(Bucket=sample.outputs["BucketName"], Key=one["Key"])

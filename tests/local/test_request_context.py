@@ -1,0 +1,45 @@
+"""IAM is told what AWS would tell it."""
+
+import json
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local.request_context import log_stream_arn, metric_namespace
+from tests.embedded import fresh, statement
+
+GROUP = "arn:aws:logs:us-east-1:000000000000:log-group:/a"
+
+
+def test_call_on_a_stream_names_the_stream():
+    assert log_stream_arn(GROUP, "PutLogEvents", b'{"logStreamName": "s"}') == f"{GROUP}:log-stream:s"
+
+
+def test_call_on_a_group_names_the_group():
+    assert log_stream_arn(GROUP, "PutRetentionPolicy", b"{}") == GROUP
+
+
+@pytest.mark.parametrize(
+    ("body", "params"), [(json.dumps({"Namespace": "mine"}).encode(), {}), (b"", {"Namespace": ["mine"]})]
+)
+def test_metrics_name_their_namespace(body, params):
+    assert metric_namespace("cloudwatch:PutMetricData", body, params) == {"cloudwatch:namespace": "mine"}
+
+
+@pytest.mark.xdist_group("embedded")
+def test_policy_on_a_groups_streams_lets_its_events_in(embedded):
+    group = fresh("/group")
+    embedded.client("logs").create_log_group(logGroupName=group)
+    resource = f"arn:aws:logs:us-east-1:000000000000:log-group:{group}:*"
+    client = embedded.client("logs", embedded.acting(statement("logs:CreateLogStream", resource)))
+    client.create_log_stream(logGroupName=group, logStreamName="s")
+
+
+@pytest.mark.xdist_group("embedded")
+def test_policy_on_a_namespace_keeps_other_metrics_out(embedded):
+    only = {"StringEquals": {"cloudwatch:namespace": "mine"}}
+    keys = embedded.acting(statement("cloudwatch:PutMetricData", "*", Condition=only))
+    client, data = embedded.client("cloudwatch", keys), [{"MetricName": "m", "Value": 1}]
+    client.put_metric_data(Namespace="mine", MetricData=data)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        client.put_metric_data(Namespace="another", MetricData=data)
