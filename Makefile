@@ -6,6 +6,8 @@ STAGE ?= dev
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
+# Else the CDK keeps its caches in the home folder, where `make clean` does not look.
+export CDK_HOME := $(CURDIR)/.whippet/cdk
 
 .PHONY: help setup demo test test-slow lint synth starter-model schema local-stop clean
 
@@ -17,8 +19,9 @@ setup: .venv/ready ## virtual environment, CDK CLI and Node; the other targets c
 .venv/ready: requirements.txt package-lock.json scripts/setup.py
 	@$(PYTHON) scripts/setup.py && touch $@
 
-.venv/ready-dev: requirements.txt requirements-dev.txt package-lock.json scripts/setup.py
-	@$(PYTHON) scripts/setup.py --dev && touch .venv/ready $@
+# After the other, so that two targets asked for at once do not fill one environment together.
+.venv/ready-dev: requirements-dev.txt .venv/ready
+	@$(PYTHON) scripts/setup.py --dev && touch $@
 
 demo: .venv/ready ## the whole system on this machine: deploy, predict, look around; no AWS account needed
 	@$(VENV)/python -m ops.demo

@@ -1,6 +1,7 @@
 """Read a stage file, or say everything that is wrong with it at once."""
 
 import difflib
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from config import rules
 from config.model import Section, StageConfig
 
 FOLDER = Path(__file__).resolve().parent
+STAGE_NAME = re.compile(r"[a-z][a-z0-9]{0,11}")
 
 
 class ConfigError(Exception):
@@ -29,6 +31,10 @@ def available_stages(folder: Path = FOLDER) -> list[str]:
 def load_stage(name: str | None, folder: Path = FOLDER) -> tuple[StageConfig, list[str]]:
     """The stage's settings and the warnings about them; raises ConfigError with every fault."""
     stages = available_stages(folder)
+    unusable = [stage for stage in stages if not STAGE_NAME.fullmatch(stage)]
+    if name in unusable:
+        remedy = "name the file with 1 to 12 lower-case letters and digits, a letter first"
+        raise ConfigError("config", [f'the stage "{name}" cannot be part of a resource\'s name; {remedy}'])
     if name not in stages:
         said = "no stage was chosen" if name is None else f'there is no stage "{name}"'
         raise ConfigError(
@@ -38,7 +44,7 @@ def load_stage(name: str | None, folder: Path = FOLDER) -> tuple[StageConfig, li
     source = f"{folder.name}/{path.name}"
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # what tomllib raises, and what it lets through: bad UTF-8, absurdly long numbers
         raise ConfigError(source, [f"is not valid TOML: {error}"]) from None
     except OSError as error:
         raise ConfigError(source, [f"cannot be read: {error.strerror}"]) from None
@@ -67,6 +73,8 @@ def parse_stage(raw: dict[str, Any], source: str) -> tuple[StageConfig, list[str
 def _sentence(section: str, kind: type[BaseModel], fault: Any) -> str:  # noqa: ANN401  (pydantic's ErrorDetails)
     key = ".".join([section, *(str(part) for part in fault["loc"])])
     match fault["type"]:
+        case "model_type":
+            return f"[{key}] must be a section with keys of its own, as in config/dev.toml"
         case "missing":
             purpose = _description(kind, fault["loc"])
             return f"{key} is missing{f' ({purpose})' if purpose else ''}; add it, as in config/dev.toml"

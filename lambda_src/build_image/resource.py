@@ -56,14 +56,13 @@ class ImageResource:
         build = read_build(self._codebuild, detail["build-id"].partition(":build/")[2])
         if build is None:
             return
-        if build.fault is not None:
-            fail(self._put, build.ticket, build.fault)
-            return
         try:
+            # Looked for even after a failure: a second build of the same sources cannot push a tag that the first made.
             uri = find_image(self._ecr, build.ticket.stack_id, build.repository, build.tag)
             if uri is None:
                 raise LookupError(
-                    f"The build succeeded but {build.repository} has no image {build.tag}; "
+                    build.fault
+                    or f"The build succeeded but {build.repository} has no image {build.tag}; "
                     "make the buildspec push the tag $IMAGE_TAG."
                 )
         except Exception as error:

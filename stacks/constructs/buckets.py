@@ -11,6 +11,7 @@ from config.model import Data
 from stacks.constructs.findings import acknowledge
 
 CAPTURE_PREFIX = "capture"
+MODELS_PREFIX = "models"
 UNFINISHED_UPLOAD_DAYS = 7
 
 
@@ -34,6 +35,7 @@ class AccessLogBucket(s3.Bucket):
             ],
             removal_policy=removal_policy,
         )
+        _keep_policy_with(self, removal_policy)
         acknowledge(self, "AwsSolutions-S1", "This is the access log; logging reads of it would log itself")
 
 
@@ -65,10 +67,15 @@ class DataBucket(s3.Bucket):
                 s3.LifecycleRule(
                     id="tidy",
                     noncurrent_version_expiration=Duration.days(config.noncurrent_days),
+                    expired_object_delete_marker=True,
                     abort_incomplete_multipart_upload_after=Duration.days(UNFINISHED_UPLOAD_DAYS),
                 ),
                 s3.LifecycleRule(
-                    id="forget-captures", prefix=f"{CAPTURE_PREFIX}/", expiration=Duration.days(config.capture_days)
+                    id="forget-captures",
+                    prefix=f"{CAPTURE_PREFIX}/",
+                    expiration=Duration.days(config.capture_days),
+                    # What users sent is gone when it is said to be gone, not when a deleted version expires.
+                    noncurrent_version_expiration=Duration.days(1),
                 ),
             ],
             removal_policy=removal_policy,
@@ -78,3 +85,12 @@ class DataBucket(s3.Bucket):
         resource.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
             event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
         )
+        _keep_policy_with(self, removal_policy)
+
+
+def _keep_policy_with(bucket: s3.Bucket, removal_policy: RemovalPolicy) -> None:
+    """A bucket that is kept stays TLS-only and goes on receiving its log, as its policy says."""
+    policy = bucket.policy
+    if policy is None:
+        raise TypeError("a bucket that enforces TLS has a policy")
+    policy.apply_removal_policy(removal_policy)

@@ -1,4 +1,4 @@
-"""The role that SageMaker hosts the model with: pull one image, read one model, write what it must."""
+"""The role that SageMaker hosts with: pull from one repository, read models, write what it must."""
 
 from aws_cdk import ArnFormat, Aws, Stack
 from aws_cdk import aws_iam as iam
@@ -6,16 +6,20 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from stacks.constructs.buckets import CAPTURE_PREFIX
+from stacks.constructs.buckets import CAPTURE_PREFIX, MODELS_PREFIX
 from stacks.constructs.findings import acknowledge_wildcard
-from stacks.constructs.model_data import ModelData
 from stacks.constructs.serving_image import ServingImage
+from stacks.constructs.tar_asset import TarAsset
 
 METRICS_NAMESPACE = "/aws/sagemaker/Endpoints"
 
 
 class HostingRole(iam.Role):
-    """Its policy is inline, since SageMaker may read it before a policy resource of its own would exist."""
+    """Its policy is inline, since SageMaker may use the role before a policy resource of its own would exist.
+
+    It may read every model that could be served, not only the present one: during an update the old fleet must still be
+    able to replace an instance, and a grant made in the same update may reach S3 too late for the new one.
+    """
 
     def __init__(
         self,
@@ -24,7 +28,7 @@ class HostingRole(iam.Role):
         *,
         endpoint_name: str,
         image: ServingImage,
-        model: ModelData,
+        starter: TarAsset,
         bucket: s3.IBucket,
         key: kms.IKey,
         captures: bool,
@@ -36,9 +40,17 @@ class HostingRole(iam.Role):
             resource_name=f"/aws/sagemaker/Endpoints/{endpoint_name}",
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
+        models = bucket.arn_for_objects(f"{MODELS_PREFIX}/*")
         statements = [
-            iam.PolicyStatement(sid="ReadModel", actions=["s3:GetObject"], resources=[model.object_arn]),
-            *_pull_statements(image),
+            iam.PolicyStatement(sid="ReadModel", actions=["s3:GetObject"], resources=[starter.object_arn, models]),
+            iam.PolicyStatement(
+                sid="LogIn", actions=["ecr:GetAuthorizationToken"], resources=["*"]
+            ),  # knows no resource
+            iam.PolicyStatement(
+                sid="PullImage",
+                actions=["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+                resources=[image.repository_arn],
+            ),
             iam.PolicyStatement(
                 sid="WriteLog",
                 actions=["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
@@ -54,16 +66,12 @@ class HostingRole(iam.Role):
         if captures:
             prefix = bucket.arn_for_objects(f"{CAPTURE_PREFIX}/*")
             statements.append(iam.PolicyStatement(sid="WriteCaptures", actions=["s3:PutObject"], resources=[prefix]))
-        key_actions = [*(["kms:Decrypt"] if model.needs_key else []), *(["kms:GenerateDataKey"] if captures else [])]
-        if key_actions:
-            statements.append(
-                iam.PolicyStatement(
-                    sid="UseKey",
-                    actions=key_actions,
-                    resources=[key.key_arn],
-                    conditions={"StringEquals": {"kms:ViaService": f"s3.{stack.region}.{Aws.URL_SUFFIX}"}},
-                )
-            )
+        # S3 asks for Decrypt to read a model and, beside GenerateDataKey, to finish a capture written in parts.
+        actions = ["kms:Decrypt", "kms:GenerateDataKey"] if captures else ["kms:Decrypt"]
+        through_s3 = {"StringEquals": {"kms:ViaService": f"s3.{stack.region}.{Aws.URL_SUFFIX}"}}
+        statements.append(
+            iam.PolicyStatement(sid="UseKey", actions=actions, resources=[key.key_arn], conditions=through_s3)
+        )
         super().__init__(
             scope,
             id,
@@ -88,20 +96,10 @@ class HostingRole(iam.Role):
             "statement on the repository, the other by its namespace",
         )
         acknowledge_wildcard(self, f"{log_group}:*", "SageMaker names the log streams; the group is this endpoint's")
+        exported = Stack.of(bucket).export_value(bucket.bucket_arn)
+        acknowledge_wildcard(
+            self, f"{exported}/{MODELS_PREFIX}/*", "Any model may become the served one, or has been it"
+        )
         if captures:
-            exported = Stack.of(bucket).export_value(bucket.bucket_arn)
             reason = "SageMaker names the captured objects; the prefix is theirs alone"
             acknowledge_wildcard(self, f"{exported}/{CAPTURE_PREFIX}/*", reason)
-
-
-def _pull_statements(image: ServingImage) -> list[iam.PolicyStatement]:
-    if image.repository_arn is None:
-        return []
-    return [
-        iam.PolicyStatement(sid="LogIn", actions=["ecr:GetAuthorizationToken"], resources=["*"]),  # knows no resource
-        iam.PolicyStatement(
-            sid="PullImage",
-            actions=["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-            resources=[image.repository_arn],
-        ),
-    ]

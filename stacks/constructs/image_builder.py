@@ -17,6 +17,7 @@ from stacks.constructs.functions import PythonFunction
 from stacks.constructs.logs import ExpiringLog
 
 BUILD_TIMEOUT = Duration.minutes(20)
+QUEUE_TIMEOUT = Duration.minutes(5)
 KEPT_IMAGES = 20
 LOG_DAYS: Final = 30
 LOST_EVENT = "A lost event fails the deploy that waits for it, by the request's own timeout; a queue would help nobody"
@@ -26,6 +27,10 @@ BUILD_COMMANDS = [
     f"docker build {BUILD_FLAGS} --tag $REPOSITORY_URI:$IMAGE_TAG .",
     "docker push $REPOSITORY_URI:$IMAGE_TAG",
 ]
+# A project left behind by a partial deploy must not push its sources under another's hash, which nothing could mend.
+CHECK_COMMAND = (
+    'test "$IMAGE_TAG" = "$SOURCES_TAG" || { echo "The Image stack holds other sources: deploy it first"; exit 1; }'
+)
 LOGIN_COMMAND = "aws ecr get-login-password | docker login --username AWS --password-stdin ${REPOSITORY_URI%%/*}"
 
 
@@ -79,7 +84,10 @@ class ImageBuilder(Construct):
                 build_spec=Stack.of(self).to_json_string(
                     {
                         "version": "0.2",
-                        "phases": {"pre_build": {"commands": [LOGIN_COMMAND]}, "build": {"commands": BUILD_COMMANDS}},
+                        "phases": {
+                            "pre_build": {"commands": [CHECK_COMMAND, LOGIN_COMMAND]},
+                            "build": {"commands": BUILD_COMMANDS},
+                        },
                     }
                 ),
             ),
@@ -92,7 +100,8 @@ class ImageBuilder(Construct):
                 environment_variables=[
                     codebuild.CfnProject.EnvironmentVariableProperty(
                         name="REPOSITORY_URI", value=self.repository.repository_uri
-                    )
+                    ),
+                    codebuild.CfnProject.EnvironmentVariableProperty(name="SOURCES_TAG", value=self.tag),
                 ],
             ),
             logs_config=codebuild.CfnProject.LogsConfigProperty(
@@ -101,6 +110,7 @@ class ImageBuilder(Construct):
                 )
             ),
             timeout_in_minutes=int(BUILD_TIMEOUT.to_minutes()),
+            queued_timeout_in_minutes=int(QUEUE_TIMEOUT.to_minutes()),
         )
         acknowledge(
             project, "AwsSolutions-CB3", "Building an image needs a Docker daemon, and that needs privileged mode"

@@ -10,7 +10,6 @@ from constructs import Construct
 from config.model import Serving
 from config.names import VARIANT
 from stacks.constructs.buckets import CAPTURE_PREFIX
-from stacks.constructs.model_data import ModelData
 from stacks.constructs.serving_image import ServingImage
 
 
@@ -25,7 +24,7 @@ class ModelEndpoint(Construct):
         endpoint_name: str,
         config: Serving,
         image: ServingImage,
-        model: ModelData,
+        model_data_url: str,
         role: iam.IRole,
         bucket: s3.IBucket,
         key: kms.IKey,
@@ -38,7 +37,7 @@ class ModelEndpoint(Construct):
             "Model",
             execution_role_arn=role.role_arn,
             primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
-                image=image.uri, model_data_url=model.s3_uri
+                image=image.uri, model_data_url=model_data_url
             ),
         )
         configuration = sagemaker.CfnEndpointConfig(

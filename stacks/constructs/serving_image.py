@@ -1,6 +1,5 @@
 """The image that the endpoint runs, and the repository that it is pulled from, whoever builds it."""
 
-import re
 from dataclasses import dataclass
 
 from aws_cdk import Aws, CustomResource, Duration
@@ -8,23 +7,21 @@ from aws_cdk import aws_ecr_assets as ecr_assets
 from constructs import Construct
 
 from config.model import Image
+from config.registries import ecr_repository
 from stacks.constructs import source_folders
-from stacks.constructs.image_builder import BUILD_TIMEOUT, ImageBuilder
-
-ECR_URI = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com[a-z.]*/(?P<name>[^:@]+)")
+from stacks.constructs.image_builder import BUILD_TIMEOUT, QUEUE_TIMEOUT, ImageBuilder
 
 
 @dataclass(frozen=True)
 class ServingImage:
     uri: str
-    repository_arn: str | None
-    """Where the hosting role must be allowed to pull; None for a registry that is not ECR."""
+    repository_arn: str
+    """Where the hosting role must be allowed to pull."""
 
 
 def given_image(uri: str) -> ServingImage:
-    ecr = ECR_URI.match(uri)
-    arn = f"arn:{Aws.PARTITION}:ecr:{ecr['region']}:{ecr['account']}:repository/{ecr['name']}" if ecr else None
-    return ServingImage(uri, arn)
+    found = ecr_repository(uri)
+    return ServingImage(uri, f"arn:{Aws.PARTITION}:ecr:{found.region}:{found.account}:repository/{found.name}")
 
 
 def built_image(scope: Construct, builder: ImageBuilder) -> ServingImage:
@@ -38,7 +35,7 @@ def built_image(scope: Construct, builder: ImageBuilder) -> ServingImage:
         "Image",
         resource_type="Custom::ServingImage",
         service_token=builder.function.function_arn,
-        service_timeout=Duration.minutes(BUILD_TIMEOUT.to_minutes() + 5),
+        service_timeout=Duration.minutes(QUEUE_TIMEOUT.to_minutes() + BUILD_TIMEOUT.to_minutes() + 5),
         properties={
             "Project": builder.project.ref,
             "Repository": builder.repository.repository_name,

@@ -53,7 +53,7 @@ def test_every_stage_loads_without_a_warning():
 # One row a way to be wrong: what is set, and the whole sentence about it.
 SENTENCES = [
     ({"stage__region": 5}, "stage.region = 5: must be a valid string"),
-    ({"stage__account": "12"}, 'stage.account = "12": must match ^\\d{12}$'),
+    ({"stage__account": "12"}, 'stage.account = "12": must match ^[0-9]{12}$'),
     ({"stage__protect": "yes"}, 'stage.protect = "yes": must be a valid boolean'),
     (
         {"image__source": "podman"},
@@ -78,13 +78,32 @@ SENTENCES = [
         {"image__source": "uri"},
         'image.source = "uri": needs image.uri; set it, or choose "codebuild" to have the image built',
     ),
+    ({"stage__account": "١١١١٢٢٢٢٣٣٣٣"}, 'stage.account = "١١١١٢٢٢٢٣٣٣٣": must match ^[0-9]{12}$'),
+    ({"stage__region": "us\neast-1"}, 'stage.region = "us\\neast-1": must match'),
+    ({"serving__scaling": "on"}, "[serving.scaling] must be a section with keys of its own, as in config/dev.toml"),
+    (
+        {"serving__capture_percent": 10**400},
+        f"serving.capture_percent = 1{'0' * 79}...: must be less than or equal to 100",
+    ),
+    (
+        {"image__source": "uri", "image__uri": "public.ecr.aws/a/b:1"},
+        'image.uri = "public.ecr.aws/a/b:1": names no image in ECR, and hosting pulls from nowhere else; push it there',
+    ),
+    (
+        {"image__source": "uri", "image__uri": "111122223333.dkr.ecr.eu-west-1.amazonaws.com/b:1"},
+        'image.uri = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/b:1": lies in eu-west-1, and hosting pulls in its own region',
+    ),
+    (
+        {"serving__instance_type": "ml.c7g.large"},
+        'serving.instance_type = "ml.c7g.large": is an Arm type, and the image is built for x86-64',
+    ),
     (
         {"image__uri": "public.ecr.aws/a/b:1"},
         'image.uri = "public.ecr.aws/a/b:1": is not used with source "codebuild"; remove it or set source = "uri"',
     ),
     (
-        {"image__source": "uri", "image__uri": "public.ecr.aws/a/b:latest"},
-        'image.uri = "public.ecr.aws/a/b:latest": moves under a running endpoint; pin it by digest as ...@sha256:...',
+        {"image__source": "uri", "image__uri": "111122223333.dkr.ecr.us-east-1.amazonaws.com/b:latest"},
+        'image.uri = "111122223333.dkr.ecr.us-east-1.amazonaws.com/b:latest": moves under a running endpoint; pin it by digest as ...@sha256:...',
     ),
     (
         {"serving__scaling__min_instances": 3},
@@ -196,6 +215,24 @@ def test_bytes_that_are_not_text_are_a_sentence(tmp_path):
     (tmp_path / "dev.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="is not valid TOML"):
         load_stage("dev", tmp_path)
+
+
+def test_an_absurd_number_is_a_sentence(tmp_path):
+    (tmp_path / "dev.toml").write_text(f"a = {'9' * 5000}\n")
+    with pytest.raises(ConfigError, match="is not valid TOML"):
+        load_stage("dev", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["prod_eu", "Dev2", "a-very-long-name-for-a-stage"])
+def test_a_stage_whose_name_no_resource_could_carry_is_refused(tmp_path, name):
+    (tmp_path / f"{name}.toml").write_text("")
+    with pytest.raises(ConfigError, match="cannot be part of a resource's name; name the file with"):
+        load_stage(name, tmp_path)
+
+
+def test_an_arm_type_is_fine_with_an_image_of_ones_own():
+    own = "111122223333.dkr.ecr.us-east-1.amazonaws.com/arm:1"
+    parse_stage(changed(serving__instance_type="ml.c7g.large", image__source="uri", image__uri=own), "config/dev.toml")
 
 
 def test_unknown_stage_lists_those_there_are():

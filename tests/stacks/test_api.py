@@ -1,5 +1,6 @@
 """The API: who may call what, how often, and which function answers."""
 
+import re
 import tomllib
 
 import pytest
@@ -46,7 +47,11 @@ def test_every_route_is_throttled_and_logged(stage):
 @pytest.mark.parametrize("stage", synth.STAGES)
 def test_access_log_holds_no_address_of_the_caller(stage):
     properties = synth.only(synth.templates(stage)["api"], "AWS::ApiGatewayV2::Stage")
-    assert "sourceIp" not in properties["AccessLogSettings"]["Format"]
+    variables = set(re.findall(r"\$context\.([\w.]+)", properties["AccessLogSettings"]["Format"]))
+    assert variables == {
+        *("requestId", "requestTime", "routeKey", "status"),
+        *("responseLatency", "integrationLatency", "error.message"),
+    }
 
 
 @pytest.mark.parametrize("stage", synth.STAGES)
@@ -78,9 +83,18 @@ def test_warm_environments_belong_to_the_alias_and_follow_use():
     alias = synth.only(template, "AWS::Lambda::Alias")
     target = synth.only(template, "AWS::ApplicationAutoScaling::ScalableTarget")
     policy = synth.only(template, "AWS::ApplicationAutoScaling::ScalingPolicy")
+    (alias_id,) = synth.resources(template, "AWS::Lambda::Alias")
+    (function_id,) = synth.resources(template, "AWS::Lambda::Function")
+    (target_body,) = synth.resources(template, "AWS::ApplicationAutoScaling::ScalableTarget").values()
     assert alias["ProvisionedConcurrencyConfig"] == {"ProvisionedConcurrentExecutions": 2}
+    assert target["ResourceId"] == {"Fn::Join": ["", ["function:", {"Ref": function_id}, ":live"]]}
+    assert target["ScalableDimension"] == "lambda:function:ProvisionedConcurrency"
+    assert alias_id in target_body["DependsOn"]
     assert (target["MinCapacity"], target["MaxCapacity"]) == (2, 10)
-    assert policy["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] == 0.7
+    assert policy["TargetTrackingScalingPolicyConfiguration"] == {
+        "PredefinedMetricSpecification": {"PredefinedMetricType": "LambdaProvisionedConcurrencyUtilization"},
+        "TargetValue": 0.7,
+    }
 
 
 def test_versions_hold_no_warm_environments():

@@ -5,7 +5,8 @@ import pytest
 from tests import synth
 
 pytestmark = pytest.mark.xdist_group("synth")
-STATEFUL = ("AWS::KMS::Key", "AWS::S3::Bucket", "AWS::ECR::Repository")
+# A retained bucket without its policy would take plain http and lose its log.
+STATEFUL = ("AWS::KMS::Key", "AWS::S3::Bucket", "AWS::S3::BucketPolicy", "AWS::ECR::Repository")
 # Changing one of these loses what it names: CloudFormation would make another resource, empty.
 PINNED = {
     "Key961B73FD": "AWS::KMS::Key",
@@ -88,11 +89,40 @@ def test_bucket_tells_eventbridge_of_new_objects(stage):
     assert notifications == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
 
 
-def test_lifecycle_takes_its_days_from_the_stage_file():
+def test_captures_are_gone_a_day_after_they_expire():
     rules = {rule["Id"]: rule for rule in data_bucket("prod")["LifecycleConfiguration"]["Rules"]}
-    assert rules["forget-captures"]["ExpirationInDays"] == 30
-    assert rules["forget-captures"]["Prefix"] == "capture/"
-    assert rules["tidy"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 90}
+    assert rules["forget-captures"] == {
+        "Id": "forget-captures",
+        "Status": "Enabled",
+        "Prefix": "capture/",
+        "ExpirationInDays": 30,
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+    }
+
+
+def test_old_versions_and_unfinished_uploads_are_tidied_away():
+    rules = {rule["Id"]: rule for rule in data_bucket("prod")["LifecycleConfiguration"]["Rules"]}
+    assert rules["tidy"] == {
+        "Id": "tidy",
+        "Status": "Enabled",
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 90},
+        "ExpiredObjectDeleteMarker": True,
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+    }
+
+
+def test_access_log_is_encrypted_and_expires():
+    log = synth.resources(synth.templates("prod")["data"])["AccessLogD598EBE9"]["Properties"]
+    (encryption,) = log["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    (rule,) = log["LifecycleConfiguration"]["Rules"]
+    assert encryption == {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    assert rule["ExpirationInDays"] == 365
+
+
+@pytest.mark.parametrize("stage", synth.STAGES)
+def test_objects_belong_to_the_bucket_whoever_wrote_them(stage):
+    for body in synth.resources(synth.templates(stage)["data"], "AWS::S3::Bucket").values():
+        assert body["Properties"]["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
 
 
 @pytest.mark.parametrize("stage", synth.STAGES)

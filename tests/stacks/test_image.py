@@ -1,14 +1,17 @@
 """Who builds the serving image, and by what it is pinned."""
 
 import json
+import shutil
+import subprocess
 
 import pytest
 
+from stacks.constructs import source_folders
 from tests import synth
 from tests.stacks import variants
 
 pytestmark = pytest.mark.xdist_group("synth")
-DIGEST = f"111122223333.dkr.ecr.eu-west-1.amazonaws.com/serving@sha256:{'0' * 64}"
+DIGEST = f"111122223333.dkr.ecr.us-east-1.amazonaws.com/serving@sha256:{'0' * 64}"
 
 
 def container(template):
@@ -26,14 +29,42 @@ def test_request_for_an_image_names_its_sources_by_hash():
 
 
 def test_deploy_outwaits_the_build():
-    minutes = synth.only(synth.templates("dev")["image"], "AWS::CodeBuild::Project")["TimeoutInMinutes"]
+    project = synth.only(synth.templates("dev")["image"], "AWS::CodeBuild::Project")
+    minutes = project["TimeoutInMinutes"] + project["QueuedTimeoutInMinutes"]
     assert int(synth.only(synth.templates("dev")["serving"], "Custom::ServingImage")["ServiceTimeout"]) > minutes * 60
 
 
-def test_image_has_docker_media_types_for_hosting():
+def build_commands():
     source = synth.only(synth.templates("dev")["image"], "AWS::CodeBuild::Project")["Source"]
-    build = json.loads(source["BuildSpec"])["phases"]["build"]["commands"][0]
-    assert {"--provenance=false", "--sbom=false", "linux/amd64"} <= set(build.split())
+    phases = json.loads(source["BuildSpec"])["phases"]
+    return phases["pre_build"]["commands"], phases["build"]["commands"]
+
+
+def test_build_logs_in_builds_the_serving_stage_for_hosting_and_pushes():
+    (_, login), (build, push) = build_commands()
+    assert login.startswith("aws ecr get-login-password | docker login")
+    # Provenance or an attached SBOM would make an OCI manifest, which hosting refuses.
+    assert {"--provenance=false", "--sbom=false", "linux/amd64", "serve", "$REPOSITORY_URI:$IMAGE_TAG"} <= set(
+        build.split()
+    )
+    assert push == "docker push $REPOSITORY_URI:$IMAGE_TAG"
+
+
+@pytest.mark.parametrize(("tag", "status"), [("same", 0), ("other", 1)])
+def test_build_refuses_to_push_its_sources_under_anothers_hash(tag, status):
+    check = build_commands()[0][0]
+    environment = {"IMAGE_TAG": "same", "SOURCES_TAG": tag}
+    assert subprocess.run(["sh", "-c", check], env=environment, check=False, capture_output=True).returncode == status
+
+
+def test_build_gets_what_its_commands_name():
+    project = synth.only(synth.templates("dev")["image"], "AWS::CodeBuild::Project")
+    given = {variable["Name"]: variable["Value"] for variable in project["Environment"]["EnvironmentVariables"]}
+    request = synth.only(synth.templates("dev")["serving"], "Custom::ServingImage")
+    assert given.keys() == {"REPOSITORY_URI", "SOURCES_TAG"}
+    assert given["SOURCES_TAG"] == request["Tag"]
+    assert project["Environment"]["PrivilegedMode"] is True
+    assert project["Source"]["Type"] == "S3"
 
 
 def test_repository_tags_cannot_be_moved():
@@ -42,19 +73,34 @@ def test_repository_tags_cannot_be_moved():
     assert repository["ImageScanningConfiguration"] == {"ScanOnPush": True}
 
 
+def test_images_that_a_rollback_may_need_are_kept():
+    repository = synth.only(synth.templates("dev")["image"], "AWS::ECR::Repository")
+    (rule,) = json.loads(repository["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
+    assert rule["selection"] == {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 20}
+
+
 def test_function_hears_of_every_way_a_build_can_end():
-    pattern = synth.only(synth.templates("dev")["image"], "AWS::Events::Rule")["EventPattern"]
+    template = synth.templates("dev")["image"]
+    rule = synth.only(template, "AWS::Events::Rule")
+    pattern = rule["EventPattern"]
+    (function,) = synth.resources(template, "AWS::Lambda::Function")
+    assert [target["Arn"] for target in rule["Targets"]] == [{"Fn::GetAtt": [function, "Arn"]}]
+    assert (pattern["source"], pattern["detail-type"]) == (["aws.codebuild"], ["CodeBuild Build State Change"])
     assert set(pattern["detail"]["build-status"]) == {"SUCCEEDED", "FAILED", "STOPPED", "FAULT", "TIMED_OUT"}
     assert pattern["detail"]["project-name"] == [{"Ref": "BuilderProject4D9BB9CE"}]
 
 
-def test_no_value_that_changes_crosses_stacks():
+def test_changed_sources_change_no_export(tmp_path, monkeypatch):
     """An export in use can never change; a digest or a tag that crossed stacks would block the next deploy."""
-    for stage in synth.STAGES:
-        for template in synth.templates(stage).values():
-            for output in template.get("Outputs", {}).values():
-                if "Export" in output:
-                    assert not {"ImageUri", "Tag"} & set(map(str, output["Value"].get("Fn::GetAtt", [])))
+    sources = shutil.copytree(synth.ROOT / "serving", tmp_path / "serving")
+    (sources / "app.py").write_text("# other sources\n")
+    monkeypatch.setattr(source_folders, "SERVING", sources)
+    after = variants.rooms()
+    before = synth.templates("dev")
+    request = "Custom::ServingImage"
+    assert synth.only(after["serving"], request)["Tag"] != synth.only(before["serving"], request)["Tag"]
+    for room, template in before.items():
+        assert after[room].get("Outputs") == template.get("Outputs"), room
 
 
 def test_given_image_is_used_as_it_is_and_only_its_repository_may_be_pulled():
@@ -63,13 +109,7 @@ def test_given_image_is_used_as_it_is_and_only_its_repository_may_be_pulled():
     assert container(template["serving"]) == DIGEST
     (policy,) = synth.only(template["serving"], "AWS::IAM::Role")["Policies"]
     (pull,) = [s for s in policy["PolicyDocument"]["Statement"] if s["Sid"] == "PullImage"]
-    assert pull["Resource"]["Fn::Join"][1][-1] == ":ecr:eu-west-1:111122223333:repository/serving"
-
-
-def test_image_from_another_registry_needs_no_permission():
-    template = variants.rooms(image__source="uri", image__uri="public.ecr.aws/acme/serving:1.2")["serving"]
-    (policy,) = synth.only(template, "AWS::IAM::Role")["Policies"]
-    assert not {"LogIn", "PullImage"} & {statement["Sid"] for statement in policy["PolicyDocument"]["Statement"]}
+    assert pull["Resource"]["Fn::Join"][1][-1] == ":ecr:us-east-1:111122223333:repository/serving"
 
 
 def test_docker_image_is_an_asset_tagged_by_its_content():

@@ -11,7 +11,11 @@ pytestmark = pytest.mark.xdist_group("synth")
 
 LOG = ("Allow", ("logs:CreateLogStream", "logs:PutLogEvents"))
 HOSTING = {
-    "ReadModel": ("Allow", ("s3:GetObject",), ("arn:aws:s3:::cdk-hnb659fds-assets-ACCOUNT-us-east-1/SHA256.tar.gz",)),
+    "ReadModel": (
+        "Allow",
+        ("s3:GetObject",),
+        ("arn:aws:s3:::cdk-hnb659fds-assets-ACCOUNT-us-east-1/SHA256.tar.gz", "<data:Bucket.Arn>/models/*"),
+    ),
     "LogIn": ("Allow", ("ecr:GetAuthorizationToken",), ("*",)),
     "PullImage": (
         "Allow",
@@ -35,7 +39,7 @@ HOSTING = {
     "WriteCaptures": ("Allow", ("s3:PutObject",), ("<data:Bucket.Arn>/capture/*",)),
     "UseKey": (
         "Allow",
-        ("kms:GenerateDataKey",),
+        ("kms:Decrypt", "kms:GenerateDataKey"),
         ("<data:Key.Arn>",),
         {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}},
     ),
@@ -193,7 +197,16 @@ def test_services_assume_roles_for_this_account_only(stage, role):
     for template in synth.templates(stage).values():
         if role in roles(template):
             (statement,) = roles(template)[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
-            assert plain(statement["Condition"]["StringEquals"]) == {"aws:SourceAccount": "ACCOUNT"}
+            assert (
+                plain(statement["Condition"])
+                == {
+                    "HostingRole": {
+                        "StringEquals": {"aws:SourceAccount": "ACCOUNT"},
+                        "ArnLike": {"aws:SourceArn": "arn:aws:sagemaker:us-east-1:ACCOUNT:*"},
+                    },
+                    "BuilderBuildRole": {"StringEquals": {"aws:SourceAccount": "ACCOUNT"}},
+                }[role]
+            )
 
 
 @pytest.mark.parametrize("stage", synth.STAGES)

@@ -44,10 +44,12 @@ def elsewhere(tmp_path_factory):
     for name in SHIPPED:
         source = synth.ROOT / name
         ignore = shutil.ignore_patterns("__pycache__")
-        copy = shutil.copytree(source, place / name, ignore=ignore) if source.is_dir() else shutil.copy(source, place)
+        if source.is_dir():
+            shutil.copytree(source, place / name, ignore=ignore)
+        else:
+            shutil.copy(source, place)
         for path in [place / name, *(place / name).rglob("*")]:
             os.utime(path, (1_000_000_000, 1_000_000_000))
-        assert copy
     (place / "hooks").mkdir()
     (place / "hooks" / "sitecustomize.py").write_text(NO_SOCKETS_PYTHON)
     (place / "hooks" / "refuse.js").write_text(NO_SOCKETS_NODE)

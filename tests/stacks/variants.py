@@ -11,8 +11,7 @@ from stacks import whippet
 from tests import synth
 
 
-def rooms(**changes):
-    """The templates of stage dev with keys set anew, as in serving__instance_count=3."""
+def build(changes):
     raw = tomllib.loads((FOLDER / "dev.toml").read_text())
     for path, value in changes.items():
         *sections, key = path.split("__")
@@ -23,4 +22,19 @@ def rooms(**changes):
     app = App(context=synth.context())
     with mock.patch.object(whippet, "load_stage", return_value=parse_stage(raw, "config/dev.toml")):
         whippet.build_app(app, "dev")
-    return {child.node.id.rsplit("-", 1)[1]: Template.from_stack(child).to_json() for child in app.node.children}
+    return app
+
+
+def rooms(**changes):
+    """The templates of stage dev with keys set anew, as in serving__instance_count=3."""
+    children = build(changes).node.children
+    return {child.node.id.rsplit("-", 1)[1]: Template.from_stack(child).to_json() for child in children}
+
+
+def environments(**changes):
+    """The accounts that the stacks may be deployed to."""
+    return {child.account for child in build(changes).node.children}
+
+
+def warnings(**changes):
+    return "\n".join(str(entry.data) for entry in build(changes).node.metadata)

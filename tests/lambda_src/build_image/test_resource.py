@@ -217,6 +217,7 @@ def test_a_build_that_failed_is_answered_with_its_phase_and_log(harness: Harness
         },
     ]
     harness.build_was("FAILED", phases, variables_of_a_started_build())
+    harness.image_is_missing()
     (answer,) = harness.handle(build_event("FAILED"))
     assert answer["Status"] == "FAILED"
     assert "in phase BUILD; read its log, " + LOG_LINK in answer["Reason"]
@@ -225,8 +226,16 @@ def test_a_build_that_failed_is_answered_with_its_phase_and_log(harness: Harness
 
 def test_a_build_that_was_stopped_is_answered_as_a_failure(harness: Harness) -> None:
     harness.build_was("STOPPED", [], variables_of_a_started_build())
+    harness.image_is_missing()
     (answer,) = harness.handle(build_event("STOPPED"))
     assert "ended as STOPPED" in answer["Reason"]
+
+
+def test_a_failed_build_of_an_image_that_another_build_pushed_is_answered_with_it(harness: Harness) -> None:
+    harness.build_was("FAILED", [], variables_of_a_started_build())
+    harness.image_exists()
+    (answer,) = harness.handle(build_event("FAILED"))
+    assert (answer["Status"], answer["Data"]) == ("SUCCESS", {"ImageUri": f"{REPOSITORY_URI}@{DIGEST}"})
 
 
 def test_a_build_that_pushed_nothing_is_answered_as_a_failure(harness: Harness) -> None:
