@@ -8,7 +8,7 @@ import tarfile
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -45,23 +45,30 @@ class Embedded:
     """A running one, and the account's root in it."""
 
     running: control.Running
+    # A client's API model takes a tenth of a second to read; the root's are kept.
+    _clients: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def environment(self) -> dict[str, str]:
         return control.environment(self.running)
 
     def client(self, service: str, keys: Mapping[str, str] | None = None) -> Any:
-        given = keys or {
-            "aws_access_key_id": self.environment["AWS_ACCESS_KEY_ID"],
-            "aws_secret_access_key": self.environment["AWS_SECRET_ACCESS_KEY"],
-        }
+        if keys is None and service not in self._clients:
+            root = {
+                "aws_access_key_id": self.environment["AWS_ACCESS_KEY_ID"],
+                "aws_secret_access_key": self.environment["AWS_SECRET_ACCESS_KEY"],
+            }
+            self._clients[service] = self._client(service, root)
+        return self._clients[service] if keys is None else self._client(service, keys)
+
+    def _client(self, service: str, keys: Mapping[str, str]) -> Any:
         return boto3.client(
             service,
             endpoint_url=self.running.url,
             region_name=self.running.facts.region,
             verify=self.environment["AWS_CA_BUNDLE"],
             config=Config(retries={"max_attempts": 1, "mode": "standard"}),
-            **given,
+            **keys,
         )
 
     def role(self, *statements: dict[str, Any], service: str = "sagemaker", trust: Any = None) -> str:

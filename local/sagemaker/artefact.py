@@ -2,6 +2,7 @@
 
 import shutil
 import tarfile
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,20 +16,24 @@ from local.authority import Credentials
 from local.sagemaker.instance import LaunchFailed
 
 UNPACKED_LIMIT_BYTES = 8 * 1024**3
+_session = botocore.session.Session()
+_making_clients = threading.Lock()
 
 
 def s3_client(credentials: Credentials, gateway: Mapping[str, str]) -> BaseClient:
     """A client that works as the role, through the gateway like any other caller."""
-    return botocore.session.Session().create_client(
-        "s3",
-        region_name=gateway["AWS_REGION"],
-        endpoint_url=gateway["AWS_ENDPOINT_URL"],
-        verify=gateway["AWS_CA_BUNDLE"],
-        aws_access_key_id=credentials.access_key,
-        aws_secret_access_key=credentials.secret_key,
-        aws_session_token=credentials.token,
-        config=Config(retries={"max_attempts": 2}, connect_timeout=5, read_timeout=60),
-    )
+    # A session's cache spares reading the API's model again; making clients on one session is not thread-safe.
+    with _making_clients:
+        return _session.create_client(
+            "s3",
+            region_name=gateway["AWS_REGION"],
+            endpoint_url=gateway["AWS_ENDPOINT_URL"],
+            verify=gateway["AWS_CA_BUNDLE"],
+            aws_access_key_id=credentials.access_key,
+            aws_secret_access_key=credentials.secret_key,
+            aws_session_token=credentials.token,
+            config=Config(retries={"max_attempts": 2}, connect_timeout=5, read_timeout=60),
+        )
 
 
 def fetch(url: str, role_arn: str, client: BaseClient, target: Path) -> None:
