@@ -16,7 +16,7 @@ class CdkError(Exception):
     """The command failed; the text holds its last lines and where the rest is."""
 
 
-def run(arguments: list[str], *, environment: Mapping[str, str], log: Path) -> None:
+def run(arguments: list[str], *, environment: Mapping[str, str], log: Path, project: Path = ROOT) -> None:
     if not CDK.exists():
         raise CdkError(f"The CDK command line is not installed beside {sys.executable}: run `make setup`.")
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -25,7 +25,7 @@ def run(arguments: list[str], *, environment: Mapping[str, str], log: Path) -> N
         path = f"{CDK.parent}:{environment['PATH']}"
         done = subprocess.run(
             [str(CDK), *arguments],
-            cwd=ROOT,
+            cwd=project,
             env={**environment, "PATH": path, "CDK_HOME": str(HOME), "CDK_DISABLE_CLI_TELEMETRY": "true"},
             stdin=subprocess.DEVNULL,
             stdout=out,

@@ -7,8 +7,6 @@ import pytest
 from local import control
 from tests.system.deployed import Deployed
 
-STAGE = ("-c", "stage=local")
-
 
 @pytest.fixture(scope="session")
 def deployed(tmp_path_factory):
@@ -16,8 +14,8 @@ def deployed(tmp_path_factory):
     running = control.start(state=folder / "aws", port=0)
     try:
         system = Deployed(running, folder)
-        system.cdk("bootstrap", *STAGE)
-        system.cdk("deploy", "--all", "--require-approval", "never", *STAGE)
+        system.run_cdk("bootstrap")
+        system.deploy()
         seed(system)
         yield system
     finally:
@@ -27,7 +25,7 @@ def deployed(tmp_path_factory):
 def seed(system: Deployed) -> None:
     """What the matrix reads, pulls and writes to, beside what the stacks made."""
     s3 = system.root.client("s3")
-    for key in ("capture/seed", "capture/doomed"):
+    for key in ("capture/seed", "capture/doomed", "models/seed"):
         s3.put_object(Bucket=system.bucket, Key=key, Body=b"seed")
     s3.put_object(Bucket=system.model[0], Key="matrix", Body=b"seed")
     logs = system.root.client("logs")

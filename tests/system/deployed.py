@@ -1,14 +1,17 @@
 """Stage local, deployed into an embedded AWS of its own, and what the tests need to know about it."""
 
 import contextlib
+import http.client
 import json
 import re
+import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 
@@ -35,6 +38,16 @@ class Session:
         )
 
 
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
 @dataclass
 class Deployed:
     running: control.Running
@@ -53,10 +66,45 @@ class Deployed:
         }
         return Session(self.environment, keys)
 
-    def cdk(self, *arguments: str) -> str:
+    def run_cdk(self, *arguments: str, project: Path = cdk.ROOT) -> str:
+        """Run the unmodified command line and return all it said; CdkError where it failed."""
         log = self.logs / f"{uuid.uuid4().hex}.log"
-        cdk.run([*arguments, "--output", str(self.logs / "cdk.out")], environment=self.environment, log=log)
+        output = str(self.logs / f"{uuid.uuid4().hex}.out")
+        command = [*arguments, "-c", "stage=local", "--output", output]
+        cdk.run(command, environment=self.environment, log=log, project=project)
         return log.read_text()
+
+    def deploy(self, project: Path = cdk.ROOT) -> str:
+        return self.run_cdk("deploy", "--all", "--require-approval", "never", project=project)
+
+    def changed_project(self, **lines: str) -> Path:
+        """A copy of the app whose stage file says something else: changed_project(top_k="2")."""
+        project = self.logs / uuid.uuid4().hex
+        for room in ("config", "stacks", "lambda_src", "serving", "training", "local"):
+            shutil.copytree(cdk.ROOT / room, project / room, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("app.py", "cdk.json"):
+            shutil.copy(cdk.ROOT / name, project)
+        stage_file = project / "config" / "local.toml"
+        text = stage_file.read_text()
+        for key, value in lines.items():
+            text, count = re.subn(rf"^{key} = \S+", f"{key} = {value}", text, flags=re.MULTILINE)
+            assert count == 1, key
+        stage_file.write_text(text)
+        return project
+
+    def call(self, method: str, path: str, body: bytes = b"", content_type: str = "image/jpeg") -> Answer:
+        """A request to the deployed API, by the address that a browser would use."""
+        api_id = urlsplit(self.outputs(API)["Url"]).hostname.split(".")[0]
+        connection = http.client.HTTPConnection("127.0.0.1", self.running.facts.http_port, timeout=30)
+        headers = {"Host": f"{api_id}.execute-api.localhost", "Content-Type": content_type}
+        connection.request(method, path, body=body, headers=headers)
+        answer = connection.getresponse()
+        found = Answer(answer.status, dict(answer.getheaders()), answer.read())
+        connection.close()
+        return found
+
+    def stack_status(self, stack: str) -> str:
+        return self.root.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
 
     def resources(self, stack: str) -> dict[str, str]:
         """Logical id without its hash -> physical id."""

@@ -85,6 +85,7 @@ SUCCEEDS = [
     Call(PREDICT, "invokes its endpoint", lambda s, d: invoke(s, d.endpoint, d)),
     Call(PREDICT, "writes its log", lambda s, d: put_log(s, d.function_log)),
     Call(HOSTING, "reads its model", lambda s, d: get_object(s, *d.model)),
+    Call(HOSTING, "reads a promoted model", lambda s, d: get_object(s, d.bucket, "models/seed")),
     Call(HOSTING, "writes a capture", lambda s, d: put_object(s, d, "capture/matrix")),
     Call(HOSTING, "logs in to ECR", lambda s, d: s.client("ecr").get_authorization_token()),
     Call(HOSTING, "pulls its image", lambda s, d: pull(s, d.repository)),
@@ -161,7 +162,7 @@ DENIALS = [
         HOSTING,
         "reads a capture",
         lambda s, d: get_object(s, d.bucket, "capture/seed"),
-        lambda d: [allow("s3:GetObject", object_arn(d.bucket, "capture/seed")), allow("kms:Decrypt", d.key)],
+        lambda d: [allow("s3:GetObject", object_arn(d.bucket, "capture/seed"))],
     ),
     Call(
         HOSTING,
@@ -256,4 +257,6 @@ def test_every_role_of_the_stage_is_in_the_matrix(deployed):
 def test_nobody_but_its_service_may_assume_a_role(deployed):
     for role in deployed.roles():
         with pytest.raises(ClientError, match="AccessDenied"):
-            deployed.session_as(PREDICT).client("sts").assume_role(RoleArn=deployed.role_arn(role), RoleSessionName="matrix")
+            deployed.session_as(PREDICT).client("sts").assume_role(
+                RoleArn=deployed.role_arn(role), RoleSessionName="matrix"
+            )

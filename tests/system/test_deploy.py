@@ -1,0 +1,99 @@
+"""The deployed system as its users meet it: predictions, the page, captures, changes, a change that fails."""
+
+import base64
+import json
+import time
+
+import pytest
+
+from ops import cdk
+from tests.system.deployed import API, SERVING, Deployed
+
+pytestmark = pytest.mark.xdist_group("embedded")
+LATEST_SECONDS = 15
+
+
+def predict(deployed: Deployed):
+    return deployed.call("POST", "/predict", deployed.sample.read_bytes())
+
+
+def test_api_names_what_the_picture_shows(deployed):
+    answer = predict(deployed)
+    assert answer.status == 200
+    assert answer.json()["predictions"][0]["label"] == deployed.sample.stem
+    assert answer.json()["variant"] == "primary"
+
+
+def test_page_and_health_answer_without_a_signature(deployed):
+    page, health = deployed.call("GET", "/"), deployed.call("GET", "/healthz")
+    assert (page.status, health.status) == (200, 200)
+    assert page.headers["content-type"].startswith("text/html")
+    assert "content-security-policy" in page.headers
+
+
+def test_what_is_no_image_is_refused_in_a_sentence(deployed):
+    answer = deployed.call("POST", "/predict", b"hello")
+    assert answer.status == 415
+    assert answer.json()["error"]["message"].endswith(".")
+
+
+def test_a_link_to_the_machine_itself_is_refused(deployed):
+    body = json.dumps({"url": "https://169.254.169.254/latest/meta-data/"}).encode()
+    assert deployed.call("POST", "/predict", body, "application/json").status == 400
+
+
+def test_function_answers_the_course_projects_direct_event(deployed):
+    event = {"image": base64.b64encode(deployed.sample.read_bytes()).decode()}
+    answer = deployed.root.client("lambda").invoke(
+        FunctionName=deployed.function, Qualifier="live", Payload=json.dumps(event)
+    )
+    said = json.loads(answer["Payload"].read())
+    assert said["statusCode"] == 200
+    assert json.loads(said["body"])["predictions"][0]["label"] == deployed.sample.stem
+
+
+def test_predictions_are_captured_under_the_key(deployed):
+    predict(deployed)
+    s3, prefix = deployed.root.client("s3"), f"capture/{deployed.endpoint}/primary/"
+    deadline = time.monotonic() + LATEST_SECONDS
+    while not (found := s3.list_objects_v2(Bucket=deployed.bucket, Prefix=prefix).get("Contents")):
+        assert time.monotonic() < deadline, "nothing was captured"
+        time.sleep(0.1)
+    captured = s3.get_object(Bucket=deployed.bucket, Key=found[0]["Key"])
+    line = json.loads(captured["Body"].read().splitlines()[0])
+    assert captured["SSEKMSKeyId"] == deployed.key
+    assert base64.b64decode(line["captureData"]["endpointInput"]["data"])
+
+
+def test_a_second_deploy_changes_nothing(deployed):
+    assert deployed.deploy().count("no changes") == 3
+
+
+def test_diff_after_a_deploy_shows_nothing(deployed):
+    assert "Number of stacks with differences: 0" in deployed.run_cdk("diff")
+
+
+def test_a_changed_setting_reaches_the_running_function(deployed):
+    assert len(predict(deployed).json()["predictions"]) == 5
+    project = deployed.changed_project(top_k="2")
+    assert "TOP_K" in deployed.run_cdk("diff", project=project)
+    deployed.deploy(project)
+    assert len(predict(deployed).json()["predictions"]) == 2
+    deployed.deploy()
+    assert len(predict(deployed).json()["predictions"]) == 5
+
+
+def test_a_deploy_that_fails_is_rolled_back_and_the_old_model_goes_on(deployed):
+    nowhere = "000000000000.dkr.ecr.us-east-1.amazonaws.com/nowhere:1"
+    with pytest.raises(cdk.CdkError, match="nowhere"):
+        deployed.deploy(deployed.changed_project(uri=f'"{nowhere}"'))
+    assert deployed.stack_status(SERVING) == "UPDATE_ROLLBACK_COMPLETE"
+    assert predict(deployed).status == 200
+    deployed.deploy()
+    assert deployed.stack_status(API).endswith("_COMPLETE")
+
+
+def test_stage_local_can_be_deployed_to_no_other_account(deployed):
+    manifest = json.loads(next(deployed.logs.glob("*.out/manifest.json")).read_text())
+    stacks = [a for a in manifest["artifacts"].values() if a["type"] == "aws:cloudformation:stack"]
+    assert {stack["environment"] for stack in stacks} == {"aws://000000000000/us-east-1"}

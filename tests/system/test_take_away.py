@@ -1,0 +1,50 @@
+"""Taking everything away again. Runs last in its group, since it takes the others' deployment with it."""
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from ops import cdk
+from tests.system.deployed import API, DATA, SERVING, Deployed
+
+pytestmark = pytest.mark.xdist_group("embedded")
+
+
+def empty(deployed: Deployed) -> None:
+    bucket = deployed.root.client("s3").get_paginator("list_object_versions").paginate(Bucket=deployed.bucket)
+    for found in bucket.search("[Versions[], DeleteMarkers[]][]"):
+        if found:
+            deployed.root.client("s3").delete_object(
+                Bucket=deployed.bucket, Key=found["Key"], VersionId=found["VersionId"]
+            )
+
+
+def endpoint_processes() -> list[str]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return [command for command in found if " serving " in command]
+
+
+def test_destroy_refuses_a_bucket_that_holds_objects_and_takes_an_empty_one(deployed):
+    instances = str(deployed.running.home.instances / deployed.endpoint)
+    assert any(instances in command for command in endpoint_processes())
+    bucket = deployed.bucket
+
+    with pytest.raises(cdk.CdkError):
+        deployed.run_cdk("destroy", "--all", "--force")
+    assert deployed.stack_status(DATA) == "DELETE_FAILED"
+    for gone in (API, SERVING):
+        with pytest.raises(ClientError, match="does not exist"):
+            deployed.stack_status(gone)
+    assert not any(instances in command for command in endpoint_processes())
+
+    empty(deployed)
+    deployed.run_cdk("destroy", "--all", "--force")
+    with pytest.raises(ClientError, match="does not exist"):
+        deployed.stack_status(DATA)
+    with pytest.raises(ClientError):
+        deployed.root.client("s3").head_bucket(Bucket=bucket)

@@ -1,0 +1,74 @@
+"""What `make setup` says where a machine cannot do it."""
+
+import importlib.util
+import subprocess
+import sys
+
+import pytest
+
+from tests.synth import ROOT
+
+SCRIPT = ROOT / "scripts" / "setup.py"
+
+
+@pytest.fixture
+def setup(tmp_path, monkeypatch):
+    spec = importlib.util.spec_from_file_location("setup_script", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(module, "PYTHON", tmp_path / ".venv" / "bin" / "python")
+    monkeypatch.setattr(sys, "argv", ["setup.py"])
+    return module
+
+
+def test_an_old_python_is_told_which_one_is_needed(setup, monkeypatch, capsys):
+    monkeypatch.setattr(setup.sys, "version_info", (3, 10, 4))
+    assert setup.main() == 1
+    assert "Whippet needs 3.11 or newer: make PYTHON=python3.11" in capsys.readouterr().err
+
+
+def test_a_python_without_venv_is_told_the_package(setup, monkeypatch, capsys):
+    monkeypatch.setattr(setup.importlib.util, "find_spec", lambda name: None)
+    assert setup.main() == 1
+    assert "apt install python3-venv" in capsys.readouterr().err
+
+
+def test_a_file_in_the_environments_place_is_named(setup, capsys):
+    setup.VENV.write_text("")
+    assert setup.main() == 1
+    assert f"{setup.VENV} is a file and must be a folder" in capsys.readouterr().err
+
+
+def test_a_command_that_fails_is_shown_with_its_last_words(setup):
+    with pytest.raises(setup.SetupError, match="no such thing"):
+        setup.run([sys.executable, "-c", "import sys; sys.exit('no such thing')"])
+
+
+def test_a_command_that_is_not_there_is_a_sentence(setup, tmp_path):
+    with pytest.raises(setup.SetupError, match="cannot be run: No such file or directory"):
+        setup.run([str(tmp_path / "nothing")])
+
+
+def test_an_environment_of_another_python_is_not_kept(setup, monkeypatch):
+    made = []
+    monkeypatch.setattr(setup, "venv_python", lambda: (3, 10))
+    monkeypatch.setattr(setup, "run", lambda command, env=None: made.append(command) or "")
+    setup.make_venv()
+    assert made == [[sys.executable, "-m", "venv", str(setup.VENV)]]
+
+
+def test_node_is_found_by_the_environments_own_python():
+    """Distributions lay packages out differently; the environment's Python knows where its own are."""
+    node = ROOT / ".venv" / "bin" / "node"
+    assert subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.startswith("v24.")
+    assert "sysconfig" not in SCRIPT.read_text()
+
+
+def test_interruption_says_how_to_go_on(setup, monkeypatch, capsys):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(setup, "make_venv", interrupt)
+    assert setup.main() == 130
+    assert "run it again to go on" in capsys.readouterr().err
