@@ -61,4 +61,5 @@ class PredictionApi(Construct):
         ).access_log_settings = apigateway.CfnStage.AccessLogSettingsProperty(
             destination_arn=log.log_group_arn, format=json.dumps(ACCESS_LOG_FIELDS)
         )
-        self.url = stage.url
+        # The service's own word for where it answers, rather than a name put together here from region and domain.
+        self.url = f"{api.api_endpoint}/"
