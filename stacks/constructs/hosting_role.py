@@ -34,44 +34,25 @@ class HostingRole(iam.Role):
         captures: bool,
     ) -> None:
         stack = Stack.of(scope)
+        # Hosting names no narrower source than the account's SageMaker.
+        source = stack.format_arn(service="sagemaker", resource="*", arn_format=ArnFormat.NO_RESOURCE_NAME)
         log_group = stack.format_arn(
             service="logs",
             resource="log-group",
             resource_name=f"/aws/sagemaker/Endpoints/{endpoint_name}",
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
-        models = bucket.arn_for_objects(f"{MODELS_PREFIX}/*")
         statements = [
-            iam.PolicyStatement(sid="ReadModel", actions=["s3:GetObject"], resources=[starter.object_arn, models]),
             iam.PolicyStatement(
-                sid="LogIn", actions=["ecr:GetAuthorizationToken"], resources=["*"]
-            ),  # knows no resource
-            iam.PolicyStatement(
-                sid="PullImage",
-                actions=["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-                resources=[image.repository_arn],
+                sid="ReadModel",
+                actions=["s3:GetObject"],
+                resources=[starter.object_arn, bucket.arn_for_objects(f"{MODELS_PREFIX}/*")],
             ),
-            iam.PolicyStatement(
-                sid="WriteLog",
-                actions=["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-                resources=[log_group, f"{log_group}:*"],
-            ),
-            iam.PolicyStatement(
-                sid="PublishMetrics",
-                actions=["cloudwatch:PutMetricData"],
-                resources=["*"],  # knows no resource; the condition names the only namespace
-                conditions={"StringEquals": {"cloudwatch:namespace": METRICS_NAMESPACE}},
-            ),
+            *_pull(image),
+            *_report(log_group),
+            *(_capture(bucket) if captures else []),
+            _use_key(stack, key, writes=captures),
         ]
-        if captures:
-            prefix = bucket.arn_for_objects(f"{CAPTURE_PREFIX}/*")
-            statements.append(iam.PolicyStatement(sid="WriteCaptures", actions=["s3:PutObject"], resources=[prefix]))
-        # S3 asks for Decrypt to read a model and, beside GenerateDataKey, to finish a capture written in parts.
-        actions = ["kms:Decrypt", "kms:GenerateDataKey"] if captures else ["kms:Decrypt"]
-        through_s3 = {"StringEquals": {"kms:ViaService": f"s3.{stack.region}.{Aws.URL_SUFFIX}"}}
-        statements.append(
-            iam.PolicyStatement(sid="UseKey", actions=actions, resources=[key.key_arn], conditions=through_s3)
-        )
         super().__init__(
             scope,
             id,
@@ -79,27 +60,65 @@ class HostingRole(iam.Role):
                 "sagemaker.amazonaws.com",
                 conditions={
                     "StringEquals": {"aws:SourceAccount": stack.account},
-                    # Hosting names no narrower source than the account's SageMaker.
-                    "ArnLike": {
-                        "aws:SourceArn": stack.format_arn(
-                            service="sagemaker", resource="*", arn_format=ArnFormat.NO_RESOURCE_NAME
-                        )
-                    },
+                    "ArnLike": {"aws:SourceArn": source},
                 },
             ),
             inline_policies={"Hosting": iam.PolicyDocument(statements=statements)},
         )
-        acknowledge_wildcard(
-            self,
-            "*",
-            "ecr:GetAuthorizationToken and cloudwatch:PutMetricData know no resource: the one is bounded by the "
+        self._acknowledge(log_group, Stack.of(bucket).export_value(bucket.bucket_arn), captures)
+
+    def _acknowledge(self, log_group: str, bucket_arn: str, captures: bool) -> None:
+        wildcards = {
+            "*": "ecr:GetAuthorizationToken and cloudwatch:PutMetricData know no resource: the one is bounded by the "
             "statement on the repository, the other by its namespace",
-        )
-        acknowledge_wildcard(self, f"{log_group}:*", "SageMaker names the log streams; the group is this endpoint's")
-        exported = Stack.of(bucket).export_value(bucket.bucket_arn)
-        acknowledge_wildcard(
-            self, f"{exported}/{MODELS_PREFIX}/*", "Any model may become the served one, or has been it"
-        )
+            f"{log_group}:*": "SageMaker names the log streams; the group is this endpoint's",
+            f"{bucket_arn}/{MODELS_PREFIX}/*": "Any model may become the served one, or has been it",
+        }
         if captures:
-            reason = "SageMaker names the captured objects; the prefix is theirs alone"
-            acknowledge_wildcard(self, f"{exported}/{CAPTURE_PREFIX}/*", reason)
+            wildcards[f"{bucket_arn}/{CAPTURE_PREFIX}/*"] = "SageMaker names the captures; the prefix is theirs alone"
+        for resource, reason in wildcards.items():
+            acknowledge_wildcard(self, resource, reason)
+
+
+def _pull(image: ServingImage) -> list[iam.PolicyStatement]:
+    return [
+        # Knows no resource.
+        iam.PolicyStatement(sid="LogIn", actions=["ecr:GetAuthorizationToken"], resources=["*"]),
+        iam.PolicyStatement(
+            sid="PullImage",
+            actions=["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+            resources=[image.repository_arn],
+        ),
+    ]
+
+
+def _report(log_group: str) -> list[iam.PolicyStatement]:
+    return [
+        iam.PolicyStatement(
+            sid="WriteLog",
+            actions=["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+            resources=[log_group, f"{log_group}:*"],
+        ),
+        # Knows no resource; the condition names the only namespace.
+        iam.PolicyStatement(
+            sid="PublishMetrics",
+            actions=["cloudwatch:PutMetricData"],
+            resources=["*"],
+            conditions={"StringEquals": {"cloudwatch:namespace": METRICS_NAMESPACE}},
+        ),
+    ]
+
+
+def _capture(bucket: s3.IBucket) -> list[iam.PolicyStatement]:
+    prefix = bucket.arn_for_objects(f"{CAPTURE_PREFIX}/*")
+    return [iam.PolicyStatement(sid="WriteCaptures", actions=["s3:PutObject"], resources=[prefix])]
+
+
+def _use_key(stack: Stack, key: kms.IKey, *, writes: bool) -> iam.PolicyStatement:
+    return iam.PolicyStatement(
+        sid="UseKey",
+        # S3 asks for Decrypt to read a model and, beside GenerateDataKey, to finish a capture written in parts.
+        actions=["kms:Decrypt", *(["kms:GenerateDataKey"] if writes else [])],
+        resources=[key.key_arn],
+        conditions={"StringEquals": {"kms:ViaService": f"s3.{stack.region}.{Aws.URL_SUFFIX}"}},
+    )

@@ -124,9 +124,8 @@ class ImageBuilder(Construct):
         source_object = f"{sources.bucket.bucket_arn}/{sources.s3_object_key}"
         return [
             iam.PolicyStatement(sid="ReadSources", actions=["s3:GetObject"], resources=[source_object]),
-            iam.PolicyStatement(
-                sid="LogIn", actions=["ecr:GetAuthorizationToken"], resources=["*"]
-            ),  # knows no resource
+            # Knows no resource.
+            iam.PolicyStatement(sid="LogIn", actions=["ecr:GetAuthorizationToken"], resources=["*"]),
             iam.PolicyStatement(
                 sid="PushImage",
                 actions=[
