@@ -16,6 +16,7 @@ def deployed(tmp_path_factory):
         system = Deployed(running, folder)
         system.run_cdk("bootstrap")
         system.deploy()
+        system.deploy_image_stack()
         seed(system)
         yield system
     finally:

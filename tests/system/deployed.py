@@ -19,6 +19,7 @@ from local import control
 from ops import cdk
 
 SERVING, API, DATA = "whippet-local-serving", "whippet-local-api", "whippet-local-data"
+IMAGE = "whippet-local-image"
 
 
 @dataclass
@@ -77,8 +78,8 @@ class Deployed:
     def deploy(self, project: Path = cdk.ROOT) -> str:
         return self.run_cdk("deploy", "--all", "--require-approval", "never", project=project)
 
-    def changed_project(self, **lines: str) -> Path:
-        """A copy of the app whose stage file says something else: changed_project(top_k="2")."""
+    def changed_project(self, **lines: str | None) -> Path:
+        """A copy of the app whose stage file says something else: changed_project(top_k="2"); None drops a line."""
         project = self.logs / uuid.uuid4().hex
         for room in ("config", "stacks", "lambda_src", "serving", "training", "local"):
             shutil.copytree(cdk.ROOT / room, project / room, ignore=shutil.ignore_patterns("__pycache__"))
@@ -87,7 +88,8 @@ class Deployed:
         stage_file = project / "config" / "local.toml"
         text = stage_file.read_text()
         for key, value in lines.items():
-            text, count = re.subn(rf"^{key} = \S+", f"{key} = {value}", text, flags=re.MULTILINE)
+            line = "#" if value is None else f"{key} = {value}"
+            text, count = re.subn(rf"^{key} = \S+", line, text, flags=re.MULTILINE)
             assert count == 1, key
         stage_file.write_text(text)
         return project
@@ -186,6 +188,41 @@ class Deployed:
     def repository(self) -> str:
         return self.image.split("/")[1].split(":")[0]
 
+    def deploy_image_stack(self) -> None:
+        """The stack that a given image does without. Nothing builds here, but its roles are what they are on AWS."""
+        project = self.changed_project(source='"codebuild"', uri=None)
+        self.run_cdk("deploy", IMAGE, "--exclusively", "--require-approval", "never", project=project)
+
+    @cached_property
+    def built_repository(self) -> str:
+        return self.resources(IMAGE)["BuilderRepository"]
+
+    @cached_property
+    def project(self) -> str:
+        return self.resources(IMAGE)["BuilderProject"]
+
+    @cached_property
+    def build_log(self) -> str:
+        return self.resources(IMAGE)["BuilderBuildLog"]
+
+    @cached_property
+    def sources(self) -> tuple[str, str]:
+        """Bucket and key of the archive that the image is built from."""
+        (project,) = self.root.client("codebuild").batch_get_projects(names=[self.project])["projects"]
+        bucket, _, key = project["source"]["location"].partition("/")
+        return bucket, key
+
+    @cached_property
+    def other_project(self) -> str:
+        self.root.client("codebuild").create_project(
+            name="matrix-other",
+            source={"type": "NO_SOURCE", "buildspec": "version: 0.2"},
+            artifacts={"type": "NO_ARTIFACTS"},
+            environment={"type": "LINUX_CONTAINER", "image": "x", "computeType": "BUILD_GENERAL1_SMALL"},
+            serviceRole=self.role_arn("BuilderBuildRole"),
+        )
+        return "matrix-other"
+
     @cached_property
     def other_repository(self) -> str:
         self.root.client("ecr").create_repository(repositoryName="matrix-other")
@@ -193,7 +230,7 @@ class Deployed:
 
     def _role_names(self) -> dict[str, str]:
         names = {}
-        for stack in (DATA, SERVING, API):
+        for stack in (DATA, SERVING, API, IMAGE):
             names |= {logical: name for logical, name in self.resources(stack).items() if logical.endswith("Role")}
         return names
 

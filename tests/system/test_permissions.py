@@ -7,6 +7,7 @@ exactly the listed statements are added, and stays a denial while any of them is
 import contextlib
 import itertools
 import json
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -79,7 +80,20 @@ def object_arn(bucket: str, key: str) -> str:
     return f"arn:aws:s3:::{bucket}/{key}"
 
 
+def push(session: Session, repository: str) -> None:
+    session.client("ecr").put_image(repositoryName=repository, imageManifest=json.dumps({"made": uuid.uuid4().hex}))
+
+
+def describe_images(session: Session, repository: str) -> None:
+    session.client("ecr").describe_images(repositoryName=repository)
+
+
+def start_build(session: Session, project: str) -> None:
+    session.client("codebuild").start_build(projectName=project)
+
+
 PREDICT, HOSTING = "PredictFunctionPartsRole", "HostingRole"
+BUILD, BUILD_FUNCTION = "BuilderBuildRole", "BuilderFunctionPartsRole"
 
 SUCCEEDS = [
     Call(PREDICT, "invokes its endpoint", lambda s, d: invoke(s, d.endpoint, d)),
@@ -91,8 +105,58 @@ SUCCEEDS = [
     Call(HOSTING, "pulls its image", lambda s, d: pull(s, d.repository)),
     Call(HOSTING, "writes the endpoint's log", lambda s, d: make_and_put_log(s, d.endpoint_log)),
     Call(HOSTING, "publishes its metrics", lambda s, d: put_metric(s, "/aws/sagemaker/Endpoints")),
+    Call(BUILD, "reads its sources", lambda s, d: get_object(s, *d.sources)),
+    Call(BUILD, "logs in to ECR", lambda s, d: s.client("ecr").get_authorization_token()),
+    Call(BUILD, "pushes to its repository", lambda s, d: push(s, d.built_repository)),
+    Call(BUILD, "writes its log", lambda s, d: put_log(s, d.build_log)),
+    Call(BUILD_FUNCTION, "looks for an image", lambda s, d: describe_images(s, d.built_repository)),
+    Call(BUILD_FUNCTION, "starts the build", lambda s, d: start_build(s, d.project)),
 ]
 DENIALS = [
+    Call(
+        BUILD,
+        "reads the model",
+        lambda s, d: get_object(s, *d.model),
+        lambda d: [allow("s3:GetObject", object_arn(*d.model))],
+    ),
+    Call(
+        BUILD,
+        "pushes to another repository",
+        lambda s, d: push(s, d.other_repository),
+        lambda d: [allow("ecr:PutImage", d.arn("ecr", f"repository/{d.other_repository}"))],
+    ),
+    Call(
+        BUILD,
+        "deletes an image",
+        lambda s, d: s.client("ecr").batch_delete_image(
+            repositoryName=d.built_repository, imageIds=[{"imageTag": "none"}]
+        ),
+        lambda d: [allow("ecr:BatchDeleteImage", d.arn("ecr", f"repository/{d.built_repository}"))],
+    ),
+    Call(
+        BUILD,
+        "writes data",
+        lambda s, d: put_object(s, d, "dataset/matrix"),
+        lambda d: [allow("s3:PutObject", object_arn(d.bucket, "dataset/matrix")), allow("kms:GenerateDataKey", d.key)],
+    ),
+    Call(
+        BUILD_FUNCTION,
+        "starts another build",
+        lambda s, d: start_build(s, d.other_project),
+        lambda d: [allow("codebuild:StartBuild", d.arn("codebuild", f"project/{d.other_project}"))],
+    ),
+    Call(
+        BUILD_FUNCTION,
+        "pushes an image",
+        lambda s, d: push(s, d.built_repository),
+        lambda d: [allow("ecr:PutImage", d.arn("ecr", f"repository/{d.built_repository}"))],
+    ),
+    Call(
+        BUILD_FUNCTION,
+        "invokes the endpoint",
+        lambda s, d: invoke(s, d.endpoint, d),
+        lambda d: [allow("sagemaker:InvokeEndpoint", d.arn("sagemaker", f"endpoint/{d.endpoint}"))],
+    ),
     Call(
         PREDICT,
         "invokes another endpoint",
