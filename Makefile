@@ -29,7 +29,7 @@ demo: .venv/ready ## the whole system on this machine: deploy, predict, look aro
 test: .venv/ready-dev lint ## prove it: lint, types and every test that takes seconds, offline
 	@$(VENV)/python -m pytest -m "not slow"
 
-test-slow: .venv/ready-dev ## the tests that take minutes: retraining, the page in a browser, the whole demo
+test-slow: .venv/ready-dev ## the tests that take minutes or a browser: retraining the starter model, the page
 	@$(VENV)/python -m pytest -m slow
 
 lint: .venv/ready-dev ## style and types

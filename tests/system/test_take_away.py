@@ -12,13 +12,21 @@ from tests.system.deployed import API, DATA, IMAGE, SERVING, Deployed
 pytestmark = pytest.mark.xdist_group("embedded")
 
 
-def empty(deployed: Deployed) -> None:
-    bucket = deployed.root.client("s3").get_paginator("list_object_versions").paginate(Bucket=deployed.bucket)
+def empty(deployed: Deployed, name: str) -> None:
+    bucket = deployed.root.client("s3").get_paginator("list_object_versions").paginate(Bucket=name)
     for found in bucket.search("[Versions[], DeleteMarkers[]][]"):
         if found:
-            deployed.root.client("s3").delete_object(
-                Bucket=deployed.bucket, Key=found["Key"], VersionId=found["VersionId"]
-            )
+            deployed.root.client("s3").delete_object(Bucket=name, Key=found["Key"], VersionId=found["VersionId"])
+
+
+def empty_both(deployed: Deployed) -> None:
+    """The access log too, once nothing is delivered to it any more: emptying the data is itself logged."""
+    s3 = deployed.root.client("s3")
+    log = s3.get_bucket_logging(Bucket=deployed.bucket)["LoggingEnabled"]["TargetBucket"]
+    s3.put_bucket_logging(Bucket=deployed.bucket, BucketLoggingStatus={})
+    s3.delete_bucket_policy(Bucket=log)
+    empty(deployed, deployed.bucket)
+    empty(deployed, log)
 
 
 def endpoint_processes() -> list[str]:
@@ -44,7 +52,7 @@ def test_destroy_refuses_a_bucket_that_holds_objects_and_takes_an_empty_one(depl
 
     # In the app of stage local there is no such stack: it takes its image as given.
     deployed.root.client("cloudformation").delete_stack(StackName=IMAGE)
-    empty(deployed)
+    empty_both(deployed)
     deployed.run_cdk("destroy", "--all", "--force")
     with pytest.raises(ClientError, match="does not exist"):
         deployed.stack_status(DATA)
