@@ -3,16 +3,19 @@
 import asyncio
 import logging
 import threading
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from local import hardening, interrupted, joints, pass_role
+from local import hardening, interrupted, joints, lifecycle, pass_role
 from local.authority import KeyAuthority
 from local.autoscaling import Autoscaling, is_scaled
 from local.cloudformation import autoscaling_types, sagemaker_types
 from local.images import ImageRegistry
 from local.json_service import AwsError, HttpAnswer, JsonService, error_answer
 from local.records import Scope
+from local.s3_access_log import AccessLog as S3AccessLog
 from local.sagemaker.control_plane import hosting_service
 from local.sagemaker.endpoints import Endpoints
 from local.sagemaker.launch import Launcher
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from local.server import Settings
 
 INVOCATIONS_AT_ONCE = 256
+LIFECYCLE_EVERY_SECONDS = 3600
+DELIVER_LOGS_EVERY_SECONDS = 5
 logger = logging.getLogger("embedded-aws")
 
 
@@ -58,7 +63,9 @@ class Assembly:
             joints.add_service(service.name, service.target_prefix, self._handler(service), service.records)
         joints.add_state("stack_roles", self.roles.records)
         joints.wrap_handler("cloudformation", self.roles.handle)
-        self.application = joints.asgi()
+        self.s3_access_log = S3AccessLog(joints.asgi())
+        self.application = self.s3_access_log
+        self._upkeep: list[asyncio.Task[None]] = []
 
     def _add_types(self) -> None:
         """At the first use of CloudFormation: it imports forty services, which a start need not wait for."""
@@ -98,7 +105,12 @@ class Assembly:
         )
 
     def resume(self) -> None:
+        """On the loop, once state is read back."""
         interrupted.end(joints.restored_stacks())
+        self._upkeep = [
+            asyncio.create_task(_every(LIFECYCLE_EVERY_SECONDS, lambda: lifecycle.apply(datetime.now(UTC)))),
+            asyncio.create_task(_every(DELIVER_LOGS_EVERY_SECONDS, self.s3_access_log.deliver)),
+        ]
         threading.Thread(target=self.endpoints.resume, daemon=True, name="resume").start()
 
     def save(self) -> None:
@@ -107,3 +119,13 @@ class Assembly:
     def stop(self) -> None:
         self.endpoints.stop()
         self._invocations.shutdown(wait=False, cancel_futures=True)
+
+
+async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await work()
+        except Exception:
+            # The next one may find better luck; a task that ended here would end unseen.
+            logger.exception("upkeep failed")
+        await asyncio.sleep(seconds)

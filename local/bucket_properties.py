@@ -3,6 +3,7 @@
 Each becomes the XML of the matching S3 call, which MiniStack does implement.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from xml.sax.saxutils import escape
@@ -41,13 +42,53 @@ def _lifecycle_rule(rule: Property) -> Property:
     ]
     return {
         "ID": rule.get("Id"),
-        "Filter": {"Prefix": rule.get("Prefix", "")},
+        "Filter": _lifecycle_filter(rule),
         "Status": rule.get("Status"),
-        "Expiration": {"Days": rule["ExpirationInDays"]} if "ExpirationInDays" in rule else None,
-        "NoncurrentVersionExpiration": rule.get("NoncurrentVersionExpiration"),
+        "Expiration": _expiration(rule),
+        "NoncurrentVersionExpiration": _noncurrent_expiration(rule),
         "AbortIncompleteMultipartUpload": rule.get("AbortIncompleteMultipartUpload"),
         "Transition": transitions or None,
     }
+
+
+def _lifecycle_filter(rule: Property) -> Property:
+    """S3 wants what a rule asks for beside its prefix, and the prefix with it, below one And."""
+    prefix = {"Prefix": rule.get("Prefix", "")}
+    more = {
+        "Tag": rule.get("TagFilters"),
+        "ObjectSizeGreaterThan": rule.get("ObjectSizeGreaterThan"),
+        "ObjectSizeLessThan": rule.get("ObjectSizeLessThan"),
+    }
+    return {"And": prefix | more} if any(value is not None for value in more.values()) else prefix
+
+
+def _expiration(rule: Property) -> Property | None:
+    found = {
+        "Days": rule.get("ExpirationInDays"),
+        "Date": rule.get("ExpirationDate"),
+        "ExpiredObjectDeleteMarker": rule.get("ExpiredObjectDeleteMarker"),
+    }
+    return found if any(value is not None for value in found.values()) else None
+
+
+def _noncurrent_expiration(rule: Property) -> Property | None:
+    """The older spelling is a number of days."""
+    days = rule.get("NoncurrentVersionExpirationInDays")
+    found: Property | None = rule.get("NoncurrentVersionExpiration")
+    return found if found or days is None else {"NoncurrentDays": days}
+
+
+def with_filters(body: bytes) -> bytes:
+    """A lifecycle document whose rules have their prefix in a filter, where some have it beside."""
+    return re.sub(rb"<((?:\w+:)?)Rule>.*?</\1Rule>", _with_filter, body, flags=re.DOTALL)
+
+
+def _with_filter(found: "re.Match[bytes]") -> bytes:
+    rule, name = found.group(), found.group(1)
+    if b"<%sFilter" % name in rule:
+        return rule
+    own = re.compile(rb"<%sPrefix>.*?</%sPrefix>" % (name, name), re.DOTALL)
+    return own.sub(lambda prefix: b"<%sFilter>%s</%sFilter>" % (name, prefix.group(), name), rule)
 
 
 def _document(name: str, content: Property) -> bytes:

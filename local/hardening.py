@@ -42,6 +42,8 @@ def install(ca_bundle: str) -> None:
     joints.wrap("core.iam_actions:request_tag_context", _name_the_metrics_namespace)
     joints.wrap("core.iam_actions:access_denied_response", _name_the_denied_action)
     joints.wrap("services.s3:_resolve_sse_write_headers", _encrypt_without_naming_a_key)
+    joints.wrap("services.s3:_put_bucket_lifecycle", _keep_the_rules_own_prefix)
+    joints.wrap("services.s3:_s3_event_to_eventbridge", _tell_expiry_from_creation)
     joints.wrap("app:fix_success_content_type", _leave_the_containers_type)
     joints.wrap("app:_enforce_execute_api", _refuse_unsigned_api_call)
     joints.wrap("services.apigateway:_invoke_lambda_proxy", _ask_the_functions_policy)
@@ -130,6 +132,19 @@ def _encrypt_without_naming_a_key(original: Foreign, headers: dict[str, str], bu
         return original(headers, bucket_name)
     key = joints.bucket_encryption_key(bucket_name)
     return {SSE: "aws:kms", **({SSE_KEY: key} if key else {})}, None
+
+
+def _keep_the_rules_own_prefix(original: Foreign, name: str, body: bytes) -> Foreign:
+    """The older spelling of a rule's prefix; MiniStack drops it, and the rule would take in the whole bucket."""
+    return original(name, bucket_properties.with_filters(body))
+
+
+def _tell_expiry_from_creation(original: Foreign, event_name: str) -> tuple[str, str | None]:
+    """MiniStack expires nothing, and takes every event that it does not know for a creation."""
+    if event_name.startswith("s3:LifecycleExpiration:"):
+        return "Object Deleted", "Lifecycle Expiration"
+    found: tuple[str, str | None] = original(event_name)
+    return found
 
 
 def _granted(found: Foreign, action: str, service: str, key_arn: str) -> Foreign:

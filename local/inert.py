@@ -24,7 +24,7 @@ ACCEPTED_WITHOUT_EFFECT = (
     Inert("VolumeSizeInGB, KmsKeyId of an endpoint config", "no volume is attached, so there is none to encrypt"),
     Inert("ModelDataDownloadTimeoutInSeconds", "the model is on this machine already"),
     Inert("CodeBuild projects", "kept and described; a build needs Docker, so images come from the registry file"),
-    Inert("S3 lifecycle rules and access logs", "kept and described; nothing ages here and no log is delivered"),
+    Inert("S3 lifecycle transitions", "kept and described; there is one kind of storage here, at one price"),
     Inert("KMS key rotation, deletion windows", "kept and described; no time passes that would matter"),
     Inert("Tags for cost allocation, budgets, log retention", "nothing is billed here"),
 )

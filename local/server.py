@@ -182,6 +182,7 @@ async def _run(
         await serving
     saving.cancel()
     await gateway.drained(DRAIN_SECONDS)
+    await assembly.s3_access_log.deliver()
     await asyncio.to_thread(assembly.stop)
     assembly.save()
     settings.home.facts.unlink(missing_ok=True)
