@@ -37,6 +37,7 @@ class Exchange:
     begun: datetime
     status: int = 0
     answer: MutableMapping[str, str] = field(default_factory=dict)
+    received_bytes: int = 0
     sent_bytes: int = 0
     error: bytes = b""
     total_ms: int = 0
@@ -70,12 +71,17 @@ class AccessLog:
         # MiniStack may rewrite the scope that it is given.
         seen, began = Exchange(bucket, dict(scope), datetime.now(UTC)), time.monotonic()
 
+        async def counting() -> AsgiEvent:
+            event = await receive()
+            seen.received_bytes += len(event.get("body", b""))
+            return event
+
         async def noting(event: AsgiEvent) -> None:
             seen.saw(event)
             await send(event)
 
         try:
-            await self._application(scope, receive, noting)
+            await self._application(scope, counting, noting)
         finally:
             seen.total_ms = int((time.monotonic() - began) * 1000)
             self._keep(seen)
@@ -209,7 +215,8 @@ def _object_size(seen: Exchange, headers: MutableMapping[str, str], has_key: boo
     if not has_key or seen.status >= 300:  # noqa: PLR2004 - HTTP: not a success
         return "-"
     if seen.request["method"] == "PUT":
-        return headers.get("x-amz-decoded-content-length") or headers.get("content-length") or "-"
+        # A body signed in chunks says what it is without them.
+        return headers.get("x-amz-decoded-content-length") or str(seen.received_bytes or "-")
     whole = seen.answer.get("content-range", "").rpartition("/")[2] or seen.answer.get("content-length", "")
     return whole if seen.request["method"] in ("GET", "HEAD") and whole.isdigit() else "-"
 
