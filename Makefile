@@ -5,9 +5,6 @@ PYTHON ?= python3
 STAGE ?= dev
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
-export CDK_DISABLE_CLI_TELEMETRY := true
-# Else the CDK keeps its caches in the home folder, where `make clean` does not look.
-export CDK_HOME := $(CURDIR)/.whippet/cdk
 
 .PHONY: help setup demo test test-slow lint synth starter-model schema local-stop clean
 
@@ -17,6 +14,7 @@ help: ## this list
 setup: .venv/ready ## virtual environment, CDK CLI and Node; the other targets call it
 
 .venv/ready: requirements.txt package-lock.json scripts/setup.py
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON): name a Python 3.11 or newer, as in make PYTHON=python3.11 demo"; exit 1; }
 	@$(PYTHON) scripts/setup.py && touch $@
 
 # After the other, so that two targets asked for at once do not fill one environment together.
@@ -36,7 +34,7 @@ lint: .venv/ready-dev ## style and types
 	@$(VENV)/ruff check --quiet . && $(VENV)/ruff format --quiet --check . && $(VENV)/mypy
 
 synth: .venv/ready ## CloudFormation of one stage into cdk.out: make synth STAGE=dev
-	@$(VENV)/cdk synth --quiet -c stage=$(STAGE) && ls cdk.out/*.template.json
+	@$(VENV)/cdk synth --quiet -c stage=$(STAGE) && ls cdk.out/*-$(STAGE)-*.template.json
 
 starter-model: .venv/ready ## train the starter model anew; it must come within half a point of the committed one
 	@$(VENV)/python -m training.starter
@@ -44,7 +42,7 @@ starter-model: .venv/ready ## train the starter model anew; it must come within 
 schema: .venv/ready ## write what the stage file's model says of itself: a JSON schema for editors, docs/stage-file.md
 	@$(VENV)/python -m config schema > config/stage.schema.json && $(VENV)/python -m config reference > docs/stage-file.md
 
-clean: ## stop the embedded AWS and remove everything that was made here
+clean: ## stop the embedded AWS and remove everything that was made here; pip, npm and jsii keep their package caches
 	@if [ -x $(VENV)/python ]; then $(VENV)/python -m local stop || exit 1; fi
 	rm -rf .whippet .venv node_modules cdk.out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -8,8 +8,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CDK = Path(sys.executable).with_name("cdk")
 LAST_LINES = 12
-HOME = ROOT / ".whippet" / "cdk"
-"""The command's caches, which else go to the user's home and outlive `make clean`."""
 
 
 class CdkError(Exception):
@@ -21,12 +19,10 @@ def run(arguments: list[str], *, environment: Mapping[str, str], log: Path, proj
         raise CdkError(f"The CDK command line is not installed beside {sys.executable}: run `make setup`.")
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as out:
-        # The command finds its own Node on PATH, and starts the app with `python`.
-        path = f"{CDK.parent}:{environment['PATH']}"
         done = subprocess.run(
             [str(CDK), *arguments],
             cwd=project,
-            env={**environment, "PATH": path, "CDK_HOME": str(HOME), "CDK_DISABLE_CLI_TELEMETRY": "true"},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,

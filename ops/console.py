@@ -20,7 +20,7 @@ class Steps:
     def step(self, title: str) -> Iterator["Remark"]:
         remark = Remark()
         start = time.monotonic()
-        if self.console.is_terminal:
+        if self.console.is_terminal and not self.console.no_color:
             with self.console.status(title):
                 yield remark
         else:

@@ -8,7 +8,7 @@ import argparse
 import json
 import sys
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import boto3
@@ -129,7 +129,8 @@ def show(demo: Demo) -> None:
     console = Console(highlight=False, soft_wrap=True)
     table = Table(title="Predictions", title_justify="left")
     for heading in ("image", "label", "probability", "round trip"):
-        table.add_column(heading, justify="right" if heading in {"probability", "round trip"} else "left")
+        justify: Literal["left", "right"] = "right" if heading in {"probability", "round trip"} else "left"
+        table.add_column(heading, justify=justify, overflow="fold")
     for found in demo.predictions:
         table.add_row(found.image, found.label, f"{found.probability:.3f}", f"{found.milliseconds:.0f} ms")
     console.print(table)

@@ -21,6 +21,13 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 OLDEST_PYTHON = (3, 11)
+CDK_PROGRAM = """#!/bin/sh
+export PATH="{bin}:$PATH"
+export CDK_HOME="${{CDK_HOME:-{root}/.whippet/cdk}}"
+export CDK_DISABLE_CLI_TELEMETRY="${{CDK_DISABLE_CLI_TELEMETRY:-true}}"
+exec "{bin}/node" "{root}/node_modules/aws-cdk/bin/cdk" "$@"
+"""
+CERTIFICATE_HINT = " (behind a proxy with a certificate of its own, set NODE_EXTRA_CA_CERTS to that certificate's file)"
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 
@@ -50,7 +57,11 @@ def main() -> int:
 def step(name, work) -> None:
     start = time.monotonic()
     print(f"setup: {name} ...", end=" ", flush=True)
-    remark = work()
+    try:
+        remark = work()
+    except BaseException:
+        print(flush=True)  # so that what went wrong starts a line
+        raise
     print(f"{remark or 'ready'} ({time.monotonic() - start:.0f} s)", flush=True)
 
 
@@ -124,13 +135,16 @@ def install_cdk() -> None:
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
         npm = str(node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
         run([str(node / "bin" / "node"), npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"], env=environment)
-    link(VENV / "bin" / "node", node / "bin" / "node")
-    link(VENV / "bin" / "cdk", ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk")
+    (VENV / "bin" / "node").unlink(missing_ok=True)
+    (VENV / "bin" / "node").symlink_to(node / "bin" / "node")
+    write_cdk(VENV / "bin" / "cdk")
 
 
-def link(name: Path, target: Path) -> None:
-    name.unlink(missing_ok=True)
-    name.symlink_to(target)
+def write_cdk(program: Path) -> None:
+    """`cdk` as installed, found without an activated environment, silent, and with its caches in the project."""
+    program.unlink(missing_ok=True)
+    program.write_text(CDK_PROGRAM.format(bin=program.parent, root=ROOT))
+    program.chmod(0o755)
 
 
 def pip(*arguments: str) -> None:
@@ -147,7 +161,8 @@ def run(command: list[str], env: dict[str, str] | None = None) -> str:
         raise SetupError(f"`{command[0]}` cannot be run: {error.strerror}") from None
     if done.returncode:
         tail = "\n".join(done.stdout.splitlines()[-15:])
-        raise SetupError(f"`{' '.join(command)}` failed; its last words:\n{tail}")
+        hint = CERTIFICATE_HINT if "SELF_SIGNED_CERT" in done.stdout else ""
+        raise SetupError(f"`{' '.join(command)}` failed{hint}; its last words:\n{tail}")
     return done.stdout
 
 

@@ -1,6 +1,8 @@
 """One synthesis a stage and test process, in memory for all tests that read templates."""
 
+import atexit
 import json
+import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -23,6 +25,7 @@ def context() -> dict[str, Any]:
 @cache
 def assembly(stage: str) -> Path:
     folder = Path(tempfile.mkdtemp(prefix=f"synth-{stage}-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     app = App(outdir=str(folder), context=context())
     build_app(app, stage)
     app.synth()

@@ -1,6 +1,7 @@
 """The deployed system as its users meet it: predictions, the page, captures, changes, a change that fails."""
 
 import base64
+import hashlib
 import json
 import time
 
@@ -91,6 +92,18 @@ def test_a_deploy_that_fails_is_rolled_back_and_the_old_model_goes_on(deployed):
     assert predict(deployed).status == 200
     deployed.deploy()
     assert deployed.stack_status(API).endswith("_COMPLETE")
+
+
+def test_a_model_of_ones_own_is_served_from_the_bucket(deployed):
+    starter = cdk.ROOT / "training" / "starter" / "model.tar.gz"
+    key = f"models/{hashlib.sha256(starter.read_bytes()).hexdigest()}/model.tar.gz"
+    deployed.root.client("s3").upload_file(str(starter), deployed.bucket, key)
+    project = deployed.changed_project(artifact=f'"{key}"', version='"own"')
+    assert "ModelDataUrl" in deployed.run_cdk("diff", SERVING, project=project)
+    deployed.deploy(project)
+    assert deployed.outputs(SERVING)["ModelVersion"] == "own"
+    assert predict(deployed).status == 200
+    deployed.deploy()
 
 
 def test_stage_local_can_be_deployed_to_no_other_account(deployed):
