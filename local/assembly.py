@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from local import hardening, interrupted, joints, lifecycle, pass_role
+from local.api_log import ApiLogs, watch_integrations
 from local.authority import KeyAuthority
 from local.autoscaling import Autoscaling, is_scaled
 from local.cloudformation import autoscaling_types, sagemaker_types
@@ -57,7 +58,10 @@ class Assembly:
         self._invocations = ThreadPoolExecutor(INVOCATIONS_AT_ONCE, thread_name_prefix="invoke-endpoint")
         self._types_added = False
         self.roles = StackRoles(self._add_types)
+        self.api_logs = ApiLogs()
+        watch_integrations()
         hardening.install(bundle)
+        self.api_logs.install()
         pass_role.install()
         for service in (self.hosting, self.autoscaling.service):
             joints.add_service(service.name, service.target_prefix, self._handler(service), service.records)
@@ -114,6 +118,7 @@ class Assembly:
         threading.Thread(target=self.endpoints.resume, daemon=True, name="resume").start()
 
     def save(self) -> None:
+        self.api_logs.flush()
         joints.save_state()
 
     def stop(self) -> None:

@@ -47,12 +47,15 @@ class Gateway:
             )
         else:
             _address_api_by_path(scope)
-            self.changed = self.changed or scope.get("method") not in ("GET", "HEAD", "OPTIONS")
+            # A request to an API leaves lines in logs, whatever its method.
+            changes = scope.get("method") not in ("GET", "HEAD", "OPTIONS") or _is_api(scope)
+            self.changed = self.changed or changes
             self._requests += 1
             try:
                 await self._application(scope, receive, send)
             finally:
                 self._requests -= 1
+                self.changed = self.changed or changes
 
     def _noting_start(self, send: Send) -> Send:
         async def noting(event: AsgiEvent) -> None:

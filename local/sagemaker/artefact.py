@@ -2,38 +2,23 @@
 
 import shutil
 import tarfile
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import botocore.session
 from botocore.client import BaseClient
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.authority import Credentials
 from local.sagemaker.instance import LaunchFailed
+from local.sagemaker.role_client import role_client
 
 UNPACKED_LIMIT_BYTES = 8 * 1024**3
-_session = botocore.session.Session()
-_making_clients = threading.Lock()
 
 
 def s3_client(credentials: Credentials, gateway: Mapping[str, str]) -> BaseClient:
-    """A client that works as the role, through the gateway like any other caller."""
-    # A session's cache spares reading the API's model again; making clients on one session is not thread-safe.
-    with _making_clients:
-        return _session.create_client(
-            "s3",
-            region_name=gateway["AWS_REGION"],
-            endpoint_url=gateway["AWS_ENDPOINT_URL"],
-            verify=gateway["AWS_CA_BUNDLE"],
-            aws_access_key_id=credentials.access_key,
-            aws_secret_access_key=credentials.secret_key,
-            aws_session_token=credentials.token,
-            config=Config(retries={"max_attempts": 2}, connect_timeout=5, read_timeout=60),
-        )
+    """Patient: a model is large."""
+    return role_client("s3", credentials, gateway, read_seconds=60)
 
 
 def fetch(url: str, role_arn: str, client: BaseClient, target: Path) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local.images import Image
+from local.sagemaker.container_log import ContainerLog
 
 PING_SECONDS = 2.0
 PING_EVERY_SECONDS = 0.1
@@ -44,6 +45,8 @@ class Instance:
     folder: Path
     environment: Mapping[str, str]
     python: str
+    # Where its log goes besides its file.
+    delivery: ContainerLog | None = None
     port: int = 0
     process: "subprocess.Popen[bytes] | None" = None
     outstanding: int = 0
@@ -84,6 +87,8 @@ class Instance:
                 )
         except OSError as error:
             raise LaunchFailed(f"The container of variant {self.variant} cannot start: {error}.") from error
+        if self.delivery is not None:
+            self.delivery.start()
         facts = {"variant": self.variant, "name": self.name, "pid": self.pid, "port": self.port, "log": str(self.log)}
         (self.folder / "instance.json").write_text(json.dumps(facts))
 
@@ -169,6 +174,8 @@ class Instance:
         with self._lock:
             while self._idle:
                 self._idle.pop().close()
+        if self.delivery is not None:
+            self.delivery.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def drain(self, limit_seconds: float) -> None:

@@ -12,9 +12,11 @@ from local.images import Image, ImageRegistry, UnknownImage, ecr_repository
 from local.json_service import AwsError
 from local.records import Document, Scope
 from local.sagemaker.artefact import fetch, s3_client, unpack
+from local.sagemaker.container_log import ContainerLog
 from local.sagemaker.fleet import Fleet, VariantFleet
 from local.sagemaker.instance import Instance, LaunchFailed
-from local.sagemaker.names import SERVICE_PRINCIPAL, arn
+from local.sagemaker.names import SERVICE_PRINCIPAL, arn, log_group
+from local.sagemaker.role_client import role_client
 
 PULL_ACTIONS = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 
@@ -53,6 +55,12 @@ class Launcher:
             (folder / "ml" / "model").mkdir(parents=True)
             instance = Instance(
                 f"i-{folder.name[-12:]}", name, image, folder, self._environment(container, credentials), sys.executable
+            )
+            instance.delivery = ContainerLog(
+                instance.log,
+                log_group(endpoint),
+                f"{name}/{instance.name}",
+                lambda: role_client("logs", credentials, self.gateway, read_seconds=5),
             )
             try:
                 self._model_data(container, role, credentials, folder)

@@ -16,6 +16,10 @@ def arn(scope: Scope, kind: str, name: str) -> str:
     return f"arn:aws:sagemaker:{scope.region}:{scope.account}:{ARN_TYPES[kind]}/{name.lower()}"
 
 
+def log_group(endpoint: str) -> str:
+    return f"/aws/sagemaker/Endpoints/{endpoint}"
+
+
 def validation(message: str) -> AwsError:
     return AwsError("ValidationException", message)
 

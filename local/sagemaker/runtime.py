@@ -13,6 +13,7 @@ from local.sagemaker.capture import Message
 from local.sagemaker.endpoints import Endpoints
 from local.sagemaker.fleet import VariantFleet
 from local.sagemaker.instance import Answer
+from local.sagemaker.names import log_group
 
 PATH = re.compile(r"/endpoints/([^/]+)/invocations")
 BODY_LIMIT_BYTES = 25 * 1024 * 1024
@@ -94,7 +95,7 @@ def _ask(variant: VariantFleet, headers: Mapping[str, str], body: bytes) -> Answ
 
 def _model_error(scope: Scope, name: str, status: int, said: str) -> HttpAnswer:
     side = "client" if status in range(400, 500) else "server"
-    where = f"/aws/sagemaker/Endpoints/{name}"
+    where = log_group(name)
     return _refusal(
         "ModelError",
         424,

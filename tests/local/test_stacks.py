@@ -85,6 +85,16 @@ def test_api_has_every_path_to_itself_under_its_own_host(sample):
     assert send(sample.embedded, url, b"{}", {"Host": host}) == (404, b'{"message":"Not Found"}')
 
 
+def test_access_log_of_a_template_is_written(sample):
+    sample.post("open")
+    logs, group = sample.embedded.client("logs"), sample.outputs["AccessLogName"]
+    until = time.monotonic() + 5
+    lines = []
+    while not lines and time.monotonic() < until:
+        lines = [event["message"] for event in logs.filter_log_events(logGroupName=group)["events"]]
+    assert "POST /open 200" in lines
+
+
 def test_diff_of_what_is_deployed_is_empty(sample):
     assert "no differences" in sample.cdk("diff")
 

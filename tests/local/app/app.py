@@ -128,7 +128,17 @@ class SampleStack(Stack):
 
     def _api(self, handler: function.Alias) -> None:
         gateway = api.CfnApi(self, "Api", name="sample", protocol_type="HTTP")
-        api.CfnStage(self, "Stage", api_id=gateway.ref, stage_name="$default", auto_deploy=True)
+        log = logs.LogGroup(self, "AccessLog", removal_policy=RemovalPolicy.DESTROY)
+        api.CfnStage(
+            self,
+            "Stage",
+            api_id=gateway.ref,
+            stage_name="$default",
+            auto_deploy=True,
+            access_log_settings=api.CfnStage.AccessLogSettingsProperty(
+                destination_arn=log.log_group_arn, format="$context.routeKey $context.status"
+            ),
+        )
         integration = api.CfnIntegration(
             self,
             "Integration",
@@ -158,6 +168,7 @@ class SampleStack(Stack):
             )
         CfnOutput(self, "Url", value=gateway.attr_api_endpoint)
         CfnOutput(self, "ApiId", value=gateway.ref)
+        CfnOutput(self, "AccessLogName", value=log.log_group_name)
         CfnOutput(self, "BucketName", value=self.bucket.bucket_name)
         CfnOutput(self, "FunctionName", value=handler.function_name)
         CfnOutput(self, "FunctionRoleArn", value=str(handler.role.role_arn if handler.role else ""))

@@ -16,6 +16,8 @@ parser.add_argument("--model", type=Path)
 parser.add_argument("--port", type=int)
 args = parser.parse_args()
 behaviour = json.loads((args.model / "behaviour.json").read_text())
+if "say" in behaviour:
+    print(behaviour["say"], flush=True)
 if behaviour.get("exit"):
     sys.exit("this model cannot be loaded")
 
