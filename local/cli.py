@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,7 @@ def _start(args: argparse.Namespace) -> int:
             account=args.account,
             region=args.region,
             launch_seconds=args.launch_seconds,
+            on_started=lambda found: _say_started(args, found, "started"),
         )
     found = control.start(
         images=args.images,
@@ -101,11 +103,19 @@ def _start(args: argparse.Namespace) -> int:
         region=args.region,
         launch_seconds=args.launch_seconds,
     )
-    said = "started" if found.started_now else "runs already"
-    facts = {"url": found.facts.url, "http_url": found.facts.http_url, "pid": found.facts.pid}
-    sentence = f"The embedded AWS {said} at {found.url}; `python -m local env` prints what clients need."
-    _say(args, {**facts, "started_now": found.started_now}, [sentence])
+    _say_started(args, found, "started" if found.started_now else "runs already")
     return 0
+
+
+def _say_started(args: argparse.Namespace, found: control.Running, said: str) -> None:
+    facts = {"url": found.facts.url, "http_url": found.facts.http_url, "pid": found.facts.pid}
+    # The next port may be taken; only this tells which one plain http got instead.
+    sentences = [
+        f"The embedded AWS {said} at {found.url}, its HTTP APIs also at {found.facts.http_url}; `python -m local env` "
+        "prints what clients need."
+    ]
+    _say(args, {**facts, "started_now": said == "started"}, sentences)
+    sys.stdout.flush()
 
 
 def _stop(args: argparse.Namespace) -> int:
@@ -122,25 +132,47 @@ def _status(args: argparse.Namespace) -> int:
     if found is None:
         _say(args, {"running": False}, ["The embedded AWS does not run: `python -m local start`."])
         return 1
-    facts = status(found)
+    with found.home.permitted():
+        facts = status(found)
     _say(args, facts, sentences(facts))
     return 0
 
 
 def _reset(args: argparse.Namespace) -> int:
-    control.reset(_home(args).folder)
-    _say(args, {"reset": True}, ["The embedded AWS stopped and forgot everything."])
+    home = _home(args)
+    done = control.reset(home.folder)
+    if done.stopped:
+        sentence = "The embedded AWS stopped and forgot everything."
+    elif done.forgot:
+        sentence = "The embedded AWS did not run; what it kept is forgotten."
+    else:
+        sentence = f"The embedded AWS did not run, and nothing of it is in {home.folder}."
+    _say(args, {"reset": True, **asdict(done)}, [sentence])
     return 0
 
 
 def _logs(args: argparse.Namespace) -> int:
     home = _home(args)
-    paths = [home.log] if args.endpoint is None else sorted((home.instances / args.endpoint).glob("**/*log*"))
-    paths = [path for path in paths if path.is_file()]
+    with home.permitted():
+        paths = _log_files(home, args.endpoint)
     if not paths:
         raise LocalError(f"No log of {args.endpoint or 'the server'} is in {home.folder}.")
     command = ["tail", "-n", "200", *(["-F"] if args.follow else []), *map(str, paths)]
     return subprocess.run(command, check=False).returncode
+
+
+def _log_files(home: Home, endpoint: str | None) -> list[Path]:
+    """Those that can be read: `tail` would say of the others in its own way that it may not."""
+    folder = home.folder if endpoint is None else home.instances / endpoint
+    if not folder.is_dir():
+        return []
+    # A glob passes over what it may not list.
+    os.scandir(folder).close()
+    paths = [home.log] if endpoint is None else sorted(folder.glob("**/*log*"))
+    paths = [path for path in paths if path.is_file()]
+    for path in paths:
+        path.open("rb").close()
+    return paths
 
 
 def _env(args: argparse.Namespace) -> int:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from local import process_group
 from local.facts import ALREADY_RUNNING, Facts
 from local.home import Home, LocalError, Project
 from local.images import read as read_images
@@ -30,6 +31,7 @@ LAUNCH_SECONDS = 60.0
 START_SECONDS = 60.0
 STOP_SECONDS = 45.0
 WAIT_FOR_OTHER_SECONDS = 90.0
+POLL_SECONDS = 0.02
 NEEDED_BYTES = 200 * 1024 * 1024
 PORTS = range(65536)
 MACHINE = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", *CA_VARIABLES)
@@ -52,6 +54,14 @@ class Running:
         return self.facts.url
 
 
+@dataclass(frozen=True)
+class Reset:
+    """What there was to stop and to forget."""
+
+    stopped: bool
+    forgot: bool
+
+
 def start(
     *,
     images: Path | None = None,
@@ -70,7 +80,7 @@ def start(
     if images is not None:
         read_images(images)
     home.create()
-    with _alone(home):
+    with home.permitted(), _alone(home):
         found = running(home)
         if found is not None:
             return found
@@ -93,49 +103,67 @@ def start(
 
 
 def run_in_foreground(
-    *, home: Home, images: Path | None, port: int, account: str, region: str, launch_seconds: float
+    *,
+    home: Home,
+    images: Path | None,
+    port: int,
+    account: str,
+    region: str,
+    launch_seconds: float,
+    on_started: Callable[[Running], None],
 ) -> int:
     """The server as this very process's child, until Ctrl-C."""
     home.create()
-    with _alone(home):
+    with home.permitted(), _alone(home):
         if running(home) is not None:
             raise LocalError("The embedded AWS runs already: `python -m local stop` first.")
         _refuse_what_cannot_start(home)
         _end_leftovers(home)
         command = _server(home, images=images, port=port, account=account, region=region, launch_seconds=launch_seconds)
     process = subprocess.Popen(command, env=_server_environment(), start_new_session=True)
-    while True:
+    told = False
+    while (code := process.poll()) is None:
         try:
-            code = process.wait()
-            break
+            found = None if told else running(home)
+            if found is not None:
+                told = True
+                on_started(found)
+            if told:
+                process.wait()
+            else:
+                time.sleep(POLL_SECONDS)
         except KeyboardInterrupt:
             process.terminate()
-    _end_group(process.pid)
+    process_group.end(process.pid)
     return code
 
 
 def running(home: Home) -> Running | None:
     """What runs in this folder, by its lock: a file left behind by a kill counts for nothing."""
-    if not home.server_lock.exists():
-        return None
-    with home.server_lock.open("r") as lock:
+    with home.permitted():
         try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
+            lock = home.server_lock.open("r")
+        except FileNotFoundError:
+            return None
+        with lock:
             try:
-                return Running(home, Facts(**json.loads(home.facts.read_text())))
-            except (OSError, ValueError, TypeError):
-                return None
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                try:
+                    return Running(home, Facts(**json.loads(home.facts.read_text())))
+                except (FileNotFoundError, ValueError, TypeError):
+                    return None
     return None
 
 
 def stop(state: Path | None = None) -> bool:
     """Stop it and everything it started; state is saved. False when nothing ran."""
     home = Home(state.resolve()) if state else Project.find().home
-    if not home.folder.exists():
-        return False
-    with _alone(home):
-        return _stop(home)
+    with home.permitted():
+        if not home.folder.exists():
+            return False
+        with _alone(home):
+            return _stop(home)
 
 
 def _stop(home: Home) -> bool:
@@ -149,18 +177,22 @@ def _stop(home: Home) -> bool:
     return found is not None
 
 
-def reset(state: Path | None = None) -> None:
+def reset(state: Path | None = None) -> Reset:
     """Stop, and forget everything; the certificate and the secret go too."""
     home = Home(state.resolve()) if state else Project.find().home
-    if not home.folder.exists():
-        return
-    with _alone(home):
-        _stop(home)
-        for path in home.folder.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path != home.start_lock:
-                path.unlink()
+    with home.permitted():
+        if not home.folder.exists():
+            return Reset(stopped=False, forgot=False)
+        with _alone(home):
+            stopped = _stop(home)
+            # The lock is this command's own.
+            found = [path for path in home.folder.iterdir() if path != home.start_lock]
+            for path in found:
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+    return Reset(stopped=stopped, forgot=bool(found))
 
 
 def environment(found: Running | None = None) -> dict[str, str]:
@@ -171,11 +203,13 @@ def environment(found: Running | None = None) -> dict[str, str]:
         if found is None:
             raise LocalError("The embedded AWS does not run: `python -m local start` first.")
     bundle = str(Certificates(found.home.tls).bundle)
+    with found.home.permitted():
+        secret = found.home.secret.read_text().strip()
     return {
         "AWS_ENDPOINT_URL": found.facts.url,
         "AWS_ENDPOINT_URL_S3": found.facts.url,
         "AWS_ACCESS_KEY_ID": found.facts.account,
-        "AWS_SECRET_ACCESS_KEY": found.home.secret.read_text().strip(),
+        "AWS_SECRET_ACCESS_KEY": secret,
         "AWS_REGION": found.facts.region,
         "AWS_DEFAULT_REGION": found.facts.region,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -264,11 +298,11 @@ def _answering(home: Home, process: "subprocess.Popen[bytes]", log_begin: int) -
             code = process.poll()
             if code is not None:
                 raise LocalError(_why(home, code, log_begin))
-            time.sleep(0.02)
+            time.sleep(POLL_SECONDS)
         raise LocalError(f"The embedded AWS did not answer within {START_SECONDS:g} s: see {home.log}.")
     except BaseException:
         # A Ctrl-C or a failure leaves nothing half started.
-        _end_group(process.pid)
+        process_group.end(process.pid)
         _reap(process.pid)
         raise
 
@@ -287,27 +321,19 @@ def _why(home: Home, code: int, log_begin: int) -> str:
 
 
 def _end_leftovers(home: Home) -> None:
-    """What a killed server left running is in its process group still, whose number is in server.json's last copy."""
+    """What a killed server left running is in its process group still, whose number is in last.json."""
+    home.facts.unlink(missing_ok=True)
     try:
-        home.facts.unlink(missing_ok=True)
         pid = int(json.loads(home.last.read_text())["pid"])
-    except (OSError, ValueError, KeyError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return
-    _end_group(pid)
+    survivors = process_group.end(pid)
+    if survivors:
+        numbers = ", ".join(str(one.pid) for one in survivors)
+        raise LocalError(
+            f"Processes of the embedded AWS in {home.folder} do not end: {numbers}. End them, then try again."
+        )
     home.last.unlink(missing_ok=True)
-
-
-def _end_group(group: int) -> None:
-    """Every process of the server's group. A number that meanwhile leads another session's group is not touched."""
-    try:
-        os.kill(group, 0)
-        if running_leader(group):
-            os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(group, signal.SIGKILL)
-    except PermissionError:
-        return
 
 
 def _reap(pid: int) -> None:
@@ -316,16 +342,10 @@ def _reap(pid: int) -> None:
         child.wait()
 
 
-def running_leader(pid: int) -> bool:
-    """Whether the process is a server of this package, as `ps` shows it."""
-    shown = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return "local.server" in shown.stdout
-
-
 def _until(condition: Callable[[], bool], seconds: float) -> bool:
     until = time.monotonic() + seconds
     while not condition():
         if time.monotonic() >= until:
             return False
-        time.sleep(0.02)
+        time.sleep(POLL_SECONDS)
     return True

@@ -7,7 +7,9 @@ import contextvars
 import functools
 import os
 import subprocess
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from local import bucket_properties, joints
@@ -231,6 +233,10 @@ def _start_lambda(ca_bundle: str, command: list[str], **options: Foreign) -> "su
         environment[name] = ca_bundle
     environment["NODE_EXTRA_CA_CERTS"] = ca_bundle
     environment.setdefault("AWS_REGION", given.get("AWS_REGION", ""))
+    own = Path(tempfile.gettempdir()) / "functions" / environment.get("AWS_LAMBDA_FUNCTION_NAME", "unnamed")
+    own.mkdir(parents=True, exist_ok=True)
+    # Without these a library would find the user's own home by the user's number.
+    environment = {"HOME": str(own), "XDG_CACHE_HOME": str(own / ".cache"), **environment}
     return subprocess.Popen(command, env=environment, **options)
 
 

@@ -5,7 +5,10 @@ images = "serving/images.toml"   # which command an image URI runs
 state = ".aws-on-this-machine"   # the folder; removing it removes everything
 """
 
+import contextlib
+import pwd
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +56,7 @@ class Home:
 
     @property
     def last(self) -> Path:
-        """The last server's port, process group and boot, so that what a kill left behind can be found."""
+        """What the last server said about itself, kept until its process group is empty: a kill leaves some of it."""
         return self.folder / "last.json"
 
     @property
@@ -70,11 +73,28 @@ class Home:
     def secret(self) -> Path:
         return self.folder / "secret"
 
+    @contextlib.contextmanager
+    def permitted(self) -> Iterator[None]:
+        """Another user's folder, or one whose permissions were changed, is a sentence instead of a trace."""
+        try:
+            yield
+        except PermissionError as error:
+            # A signal to another user's server names no file.
+            place = Path(error.filename) if error.filename else self.folder
+            if not place.is_relative_to(self.folder):
+                raise
+            folder, owner = _owner(self.folder)
+            raise LocalError(
+                f"{place} is closed to this user ({error.strerror}); {folder} belongs to {owner}: work as {owner}, put "
+                "its permissions right, or choose another folder with --state DIR."
+            ) from error
+
     def create(self) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            for folder in (self.state, self.objects, self.tls, self.instances, self.scratch):
-                folder.mkdir(exist_ok=True)
+            with self.permitted():
+                for folder in (self.state, self.objects, self.tls, self.instances, self.scratch):
+                    folder.mkdir(exist_ok=True)
         except OSError as error:
             raise LocalError(
                 f"The state folder {self.folder} cannot be made ({error.strerror}): choose a writable folder with "
@@ -98,6 +118,18 @@ class Project:
         settings = _settings(root / "pyproject.toml")
         images = settings.get("images")
         return cls(root, root / images if images else None, Home(root / settings.get("state", DEFAULT_FOLDER)))
+
+
+def _owner(folder: Path) -> tuple[Path, str]:
+    """Of the folder, or of the nearest one above it that shows its owner."""
+    for place in (folder, *folder.parents):
+        with contextlib.suppress(OSError):
+            number = place.stat().st_uid
+            try:
+                return place, pwd.getpwuid(number).pw_name
+            except KeyError:
+                return place, f"user {number}"
+    return folder, "another user"
 
 
 def _settings(pyproject: Path) -> dict[str, str]:

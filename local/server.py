@@ -13,11 +13,13 @@ import shutil
 import signal
 import socket
 import sys
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
+from local import process_group
 from local.facts import ALREADY_RUNNING, USER_ERROR, Facts
 from local.gateway import Gateway
 from local.home import Home, LocalError
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 SAVE_EVERY_SECONDS = 5
 DRAIN_SECONDS = 5
+LOCK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,7 @@ def main() -> int:
     settings = _arguments()
     settings.home.create()
     lock = settings.home.server_lock.open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    if not _locked(lock):
         return ALREADY_RUNNING
     # A killed server's own words would pass for this one's, since the lock is held again.
     settings.home.facts.unlink(missing_ok=True)
@@ -63,6 +64,20 @@ def main() -> int:
     return 0
 
 
+def _locked(lock: IO[str]) -> bool:
+    """Who asks whether a server runs holds the lock for a moment; a server holds it for good."""
+    until = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.01)
+        else:
+            return True
+
+
 def _arguments() -> Settings:
     parser = argparse.ArgumentParser(prog="python -m local.server")
     parser.add_argument("--home", type=Path, required=True)
@@ -76,10 +91,17 @@ def _arguments() -> Settings:
 
 
 def _listeners(port: int) -> tuple[socket.socket, socket.socket]:
-    """Bound here, so that a port in use is known before anything else happens. Plain http takes the next port."""
+    """Made here, so that a port in use is known before anything else happens. Plain http takes the next port.
+
+    They listen at once: a socket that is only bound does not keep another server from its port, and what connects while
+    state is read back waits instead of being refused.
+    """
     secure = _bound(port)
     if secure is None:
-        raise LocalError(f"Port {port} on {LOOPBACK} is in use: stop what uses it, or choose another with --port N.")
+        raise LocalError(
+            f"Port {port} on {LOOPBACK} is in use: stop what uses it, choose another with --port N, or start it first "
+            "with `python -m local start --port N`; what asks for it then uses the running one."
+        )
     plain = _bound(secure.getsockname()[1] + 1) or _bound(0)
     if plain is None:
         raise LocalError(f"No free port is left on {LOOPBACK}.")
@@ -91,6 +113,7 @@ def _bound(port: int) -> socket.socket | None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((LOOPBACK, port))
+        listener.listen()
     except (OSError, OverflowError):
         listener.close()
         return None
@@ -103,6 +126,7 @@ def _environment(settings: Settings, port: int) -> None:
     certificates.ensure()
     shutil.rmtree(home.scratch, ignore_errors=True)
     home.scratch.mkdir()
+    _forget_instances(home)
     os.environ.update(
         AUTH="true",
         USE_SSL="1",
@@ -128,6 +152,16 @@ def _environment(settings: Settings, port: int) -> None:
     )
 
 
+def _forget_instances(home: Home) -> None:
+    """What a kill left of them; none runs yet. The log of a failed launch stays, a FailureReason names it."""
+    for endpoint in home.instances.iterdir():
+        for place in endpoint.iterdir() if endpoint.is_dir() else ():
+            if place.is_dir():
+                shutil.rmtree(place, ignore_errors=True)
+        if endpoint.is_dir() and not any(endpoint.iterdir()):
+            endpoint.rmdir()
+
+
 def _serve(settings: Settings, secure: socket.socket, plain: socket.socket) -> None:
     from local.assembly import Assembly  # noqa: PLC0415 - imports MiniStack, which reads the environment set above
 
@@ -145,21 +179,29 @@ def _serve(settings: Settings, secure: socket.socket, plain: socket.socket) -> N
     # One line a service and save otherwise, every few seconds.
     logging.getLogger("persistence").setLevel(logging.WARNING)
     assembly = Assembly(settings, facts.url)
-    gateway = Gateway(assembly.application, on_started=lambda: _announce(settings.home, facts, assembly))
-    asyncio.run(_run(settings, gateway, assembly, secure, plain))
+    gateway = Gateway(assembly.application, on_started=lambda: _resume(settings.home, facts, assembly))
+    asyncio.run(_run(settings, gateway, assembly, facts, secure, plain))
 
 
-def _announce(home: Home, facts: Facts, assembly: "Assembly") -> None:
-    """From here on `start` can see the server; what ran before a stop is started again behind the answer."""
-    for path in (home.last, home.facts):
-        staging = path.with_suffix(".new")
-        staging.write_text(json.dumps(asdict(facts)))
-        staging.replace(path)
+def _resume(home: Home, facts: Facts, assembly: "Assembly") -> None:
+    """State is read back. Before the first process starts, a file says in whose group it will be found."""
+    _write(home.last, facts)
     assembly.resume()
 
 
-async def _run(
-    settings: Settings, gateway: Gateway, assembly: "Assembly", secure: socket.socket, plain: socket.socket
+def _write(path: Path, facts: Facts) -> None:
+    staging = path.with_suffix(".new")
+    staging.write_text(json.dumps(asdict(facts)))
+    staging.replace(path)
+
+
+async def _run(  # noqa: PLR0917 - what was made, each once
+    settings: Settings,
+    gateway: Gateway,
+    assembly: "Assembly",
+    facts: Facts,
+    secure: socket.socket,
+    plain: socket.socket,
 ) -> None:
     from hypercorn.asyncio import serve  # noqa: PLC0415 - after the environment
     from hypercorn.config import Config  # noqa: PLC0415
@@ -176,7 +218,13 @@ async def _run(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     saving = asyncio.create_task(_save_changes(gateway, assembly))
-    serving = asyncio.create_task(serve(gateway, config, shutdown_trigger=_never))
+
+    async def announce() -> None:
+        """Hypercorn asks what will end it once it answers on both ports; from here on `start` can see the server."""
+        _write(settings.home.facts, facts)
+        await asyncio.Event().wait()
+
+    serving = asyncio.create_task(serve(gateway, config, shutdown_trigger=announce))
     await asyncio.wait([serving, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         await serving
@@ -185,15 +233,12 @@ async def _run(
     await assembly.s3_access_log.deliver()
     await asyncio.to_thread(assembly.stop)
     assembly.save()
+    await asyncio.to_thread(process_group.end_others)
     settings.home.facts.unlink(missing_ok=True)
     logging.shutdown()
     # State is saved and every process stopped. Returning would wait for idle TLS connections (30 s) and for the threads
     # of stack operations under way, which for a custom resource that never answers is an hour.
     os._exit(0)
-
-
-async def _never() -> None:
-    await asyncio.Event().wait()
 
 
 async def _save_changes(gateway: Gateway, assembly: "Assembly") -> None:

@@ -1,5 +1,6 @@
 """What runs, where, and what exists in it."""
 
+import contextlib
 import json
 import subprocess
 from dataclasses import asdict
@@ -10,6 +11,7 @@ import botocore.session
 
 from local.control import Running, environment
 from local.inert import ACCEPTED_WITHOUT_EFFECT
+from local.process_group import members
 
 
 def status(running: Running) -> dict[str, Any]:
@@ -65,6 +67,7 @@ def _contents(running: Running) -> dict[str, Any]:
 
     stacks = client("cloudformation").describe_stacks()["Stacks"]
     hosting = client("sagemaker")
+    living = {one.pid for one in members(running.facts.pid)}
     endpoints = [
         hosting.describe_endpoint(EndpointName=one["EndpointName"]) for one in hosting.list_endpoints()["Endpoints"]
     ]
@@ -75,7 +78,7 @@ def _contents(running: Running) -> dict[str, Any]:
                 "name": one["EndpointName"],
                 "status": one["EndpointStatus"],
                 "failure": one.get("FailureReason"),
-                "instances": _instances(running.home.instances / one["EndpointName"]),
+                "instances": _instances(running.home.instances / one["EndpointName"], living),
             }
             for one in endpoints
         ],
@@ -87,8 +90,14 @@ def _contents(running: Running) -> dict[str, Any]:
     }
 
 
-def _instances(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(path.read_text()) for path in sorted(folder.glob("*/instance.json"))]
+def _instances(folder: Path, living: set[int]) -> list[dict[str, Any]]:
+    """Those of this server: a folder may outlive its process."""
+    found = []
+    for path in sorted(folder.glob("*/instance.json")):
+        # One that is just being replaced takes its folder along.
+        with contextlib.suppress(FileNotFoundError):
+            found.append(json.loads(path.read_text()))
+    return [one for one in found if one["pid"] in living]
 
 
 def sentences(found: dict[str, Any]) -> list[str]:

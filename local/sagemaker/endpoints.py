@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,8 @@ from local.sagemaker.names import arn, not_available, validation
 
 logger = logging.getLogger("embedded-aws.sagemaker")
 FLEET_WAIT_SECONDS = 60.0
+# Less than `local.control` waits before it kills the server, whose state is not saved yet.
+STOP_SECONDS = 30.0
 # Whether a variant of an endpoint is registered with Application Auto Scaling.
 IsScaled = Callable[[Scope, str, str], bool]
 Key = tuple[str, str]
@@ -188,6 +191,9 @@ class Endpoints:
         return old
 
     def _failed(self, scope: Scope, name: str, error: Exception, status: str) -> None:
+        if self.launcher.launches.closed:
+            # The stop ended it. Its record says that it was on the way, and the next start goes on from there.
+            return
         if not isinstance(error, LaunchFailed):
             logger.error("Endpoint %s: an error of the embedded AWS itself", name, exc_info=error)
         reason = str(error)[:1024]
@@ -245,13 +251,22 @@ class Endpoints:
 
     def stop(self) -> None:
         """Every process; the records stay for the next start."""
+        running = self.launcher.launches.close()
+        fleets = list(self._fleets.values())
+        serving = {one.name for fleet in fleets for one in fleet.instances()}
         for capture in list(self._captures.values()):
             capture.stop()
-        threads = [threading.Thread(target=fleet.stop, args=(2.0,)) for fleet in self._fleets.values()]
+        # A fleet that is changing waits for its launches, so these end at the same time, with hardly a grace: what
+        # serves nobody yet has nothing to finish.
+        threads = [
+            threading.Thread(target=one.stop, args=(0.5,), daemon=True) for one in running if one.name not in serving
+        ]
+        threads += [threading.Thread(target=fleet.stop, args=(2.0,), daemon=True) for fleet in fleets]
         for thread in threads:
             thread.start()
+        until = time.monotonic() + STOP_SECONDS
         for thread in threads:
-            thread.join()
+            thread.join(max(0.0, until - time.monotonic()))
 
     def processes(self) -> list[Document]:
         """What `status` lists."""

@@ -71,7 +71,9 @@ class Instance:
         scratch = self.folder / "tmp"
         scratch.mkdir(exist_ok=True)
         environment = {name: os.environ[name] for name in MACHINE if name in os.environ}
-        environment |= {"HOME": str(scratch), "TMPDIR": str(scratch), "PYTHONUNBUFFERED": "1", **self.environment}
+        # What a library keeps of its own, a telemetry's identity or a cache, goes with the instance as in a container.
+        own = {"HOME": str(scratch), "TMPDIR": str(scratch), "XDG_CACHE_HOME": str(scratch / ".cache")}
+        environment |= {**own, "PYTHONUNBUFFERED": "1", **self.environment}
         environment |= {"SAGEMAKER_BIND_TO_PORT": str(self.port), "SAGEMAKER_BASE_DIR": str(self.folder / "ml")}
         if self.log.exists() and self.log.stat().st_size > LOG_LIMIT_BYTES:
             self.log.unlink()

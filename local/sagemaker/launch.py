@@ -4,7 +4,7 @@ import shutil
 import sys
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from local.authority import CannotAssume, Credentials, KeyAuthority, assume_role
@@ -15,6 +15,7 @@ from local.sagemaker.artefact import fetch, s3_client, unpack
 from local.sagemaker.container_log import ContainerLog
 from local.sagemaker.fleet import Fleet, VariantFleet
 from local.sagemaker.instance import Instance, LaunchFailed
+from local.sagemaker.launches import Launches
 from local.sagemaker.names import SERVICE_PRINCIPAL, arn, log_group
 from local.sagemaker.role_client import role_client
 
@@ -29,6 +30,7 @@ class Launcher:
     folder: Path
     gateway: Mapping[str, str]
     launch_seconds: float
+    launches: Launches = field(default_factory=Launches)
 
     def fleet(self, scope: Scope, endpoint: str, deployment: Document) -> Fleet:
         """Every variant with its instances in service, or LaunchFailed and nothing left running."""
@@ -64,7 +66,7 @@ class Launcher:
             )
             try:
                 self._model_data(container, role, credentials, folder)
-                instance.start()
+                self.launches.start(instance)
                 instance.wait_healthy(self._limit(variant))
             except BaseException:
                 log = instance.log.read_bytes() if instance.log.exists() else b""

@@ -111,6 +111,12 @@ def test_function_sees_what_lambda_gives_and_nothing_of_the_server(sample):
     assert leaked == []
 
 
+def test_functions_home_and_cache_are_not_the_users(sample):
+    seen = json.loads(sample.post("open", {"look": "environment"})[1])
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        assert seen[name].startswith(str(sample.embedded.running.home.scratch)), name
+
+
 def test_function_may_ask_its_own_endpoint_only(sample):
     status, body = sample.post("open", {"endpoint": "other"})
     assert status == 502
