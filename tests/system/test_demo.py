@@ -12,7 +12,7 @@ from local.home import LocalError
 from ops import demo
 from ops.console import Steps
 
-pytestmark = pytest.mark.xdist_group("embedded")
+pytestmark = pytest.mark.xdist_group("deployed")
 
 
 @pytest.fixture

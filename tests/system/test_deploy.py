@@ -10,7 +10,7 @@ import pytest
 from ops import cdk
 from tests.system.deployed import API, SERVING, Deployed
 
-pytestmark = pytest.mark.xdist_group("embedded")
+pytestmark = pytest.mark.xdist_group("deployed")
 LATEST_SECONDS = 15
 
 

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from tests.system.deployed import Deployed, Session
 
-pytestmark = pytest.mark.xdist_group("embedded")
+pytestmark = pytest.mark.xdist_group("deployed")
 
 DENIED = {"AccessDenied", "AccessDeniedException", "403"}
 STAR = "*"

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from ops import cdk
 from tests.system.deployed import API, DATA, IMAGE, SERVING, Deployed
 
-pytestmark = pytest.mark.xdist_group("embedded")
+pytestmark = pytest.mark.xdist_group("deployed")
 
 
 def empty(deployed: Deployed, name: str) -> None:
