@@ -103,9 +103,7 @@ def install_torch() -> str:
             if reachable(TORCH_CPU_INDEX):
                 pip("install", pin, "--index-url", TORCH_CPU_INDEX)
                 return f"{torch_build()}, from PyTorch's CPU index"
-            print(
-                "PyTorch's CPU index does not answer; from PyPI itself come gigabytes of CUDA ...", end=" ", flush=True
-            )
+            print("(its CPU index does not answer; PyPI's own build brings gigabytes of CUDA)", end=" ", flush=True)
         pip("install", pin)
         return f"{torch_build()}, from the configured package index"
     return torch_build()
