@@ -1,4 +1,4 @@
-"""What is accepted and has no effect: the whole list. None of it concerns permissions, data or traffic."""
+"""What is accepted and has no effect: the whole list, each with its reason. None of it concerns permissions."""
 
 from dataclasses import dataclass
 

@@ -6,30 +6,56 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 LOOK_EVERY_SECONDS = 0.05
 KILLED_SECONDS = 5.0
 SERVER = "local.server"
+# Field 24 of /proc/PID/stat, counted from the one behind the process group.
+RESIDENT_PAGES = 18
+
+
+PROC = Path("/proc")
+PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
 
 
 @dataclass(frozen=True)
 class Member:
     pid: int
     command: str
+    memory_kib: int
 
 
 def members(group: int) -> list[Member]:
     """The living ones. A zombie has ended, however long whoever started it takes to ask how."""
-    asked = subprocess.Popen(["ps", "-axo", "pgid=,pid=,stat=,command="], stdout=subprocess.PIPE, text=True)
+    # A slim Linux has no `ps`, and another system no /proc.
+    return _by_proc(group) if (PROC / "self" / "stat").exists() else _by_ps(group)
+
+
+def _by_proc(group: int) -> list[Member]:
+    found = []
+    for folder in PROC.glob("[0-9]*"):
+        # A process that ends meanwhile is no member any more.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+            # The name before the last bracket may itself hold brackets and spaces.
+            state, _parent, pgid, *rest = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()
+            if int(pgid) == group and state != "Z":
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+                found.append(Member(int(folder.name), command, int(rest[RESIDENT_PAGES]) * PAGE_KIB))
+    return found
+
+
+def _by_ps(group: int) -> list[Member]:
+    asked = subprocess.Popen(["ps", "-axo", "pgid=,pid=,stat=,rss=,command="], stdout=subprocess.PIPE, text=True)
     shown, _ = asked.communicate()
     if asked.returncode:
         raise RuntimeError(f"`ps` ended with exit status {asked.returncode}.")
     found = []
     for line in shown.splitlines():
-        pgid, pid, state, *command = line.split(None, 3)
+        pgid, pid, state, memory_kib, *command = line.split(None, 4)
         # Asked from within the group, `ps` sees itself.
         if int(pgid) == group and not state.startswith("Z") and int(pid) != asked.pid:
-            found.append(Member(int(pid), "".join(command)))
+            found.append(Member(int(pid), "".join(command), int(memory_kib)))
     return found
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import subprocess
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,9 +35,7 @@ def status(running: Running) -> dict[str, Any]:
 
 def memory_mb(group: int) -> int:
     """Of the server and everything that it started: they share its process group."""
-    shown = subprocess.run(["ps", "-axo", "pgid=,rss="], capture_output=True, text=True, check=True).stdout
-    rows = (line.split() for line in shown.splitlines())
-    return sum(int(kib) for pgid, kib in rows if int(pgid) == group) // 1024
+    return sum(one.memory_kib for one in members(group)) // 1024
 
 
 def api_urls(running: Running, api_id: str) -> dict[str, str]:
@@ -117,6 +114,6 @@ def sentences(found: dict[str, Any]) -> list[str]:
     lines += [f"  function  {name}" for name in found["functions"]]
     for api in found["apis"]:
         lines.append(f"  API       {api['name']}: {api['url']} (in a browser: {api['browser_url']}/)")
-    lines.append("Accepted without effect (nothing here concerns permissions, data or traffic):")
+    lines.append("Accepted without effect:")
     lines += [f"  {inert['what']}: {inert['reason']}" for inert in found["accepted_without_effect"]]
     return lines

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from local import control, interrupted
+from local import control, interrupted, process_group
 from local.home import Home, LocalError
 from tests.embedded import APP, ROOT, Embedded
 
@@ -33,9 +33,7 @@ def start(folder, **more):
 
 
 def group(pid):
-    shown = subprocess.run(["ps", "-axo", "pgid=,pid=,stat="], capture_output=True, text=True, check=True).stdout
-    rows = [line.split() for line in shown.splitlines()]
-    return [row[1] for row in rows if row[0] == str(pid) and not row[2].startswith("Z")]
+    return [str(one.pid) for one in process_group.members(pid)]
 
 
 def test_first_answer_comes_within_four_seconds(folder):

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -129,6 +130,22 @@ def test_killed_server_that_is_a_zombie_leaves_nothing_after_stop(folder):
     zombie.wait()
 
 
+def test_members_are_found_where_there_is_no_ps(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    (own,) = [one for one in process_group.members(os.getpgrp()) if one.pid == os.getpid()]
+    assert "python" in own.command
+    assert own.memory_kib > 1024
+
+
+@pytest.mark.skipif(not shutil.which("ps"), reason="this machine has no ps to compare with")
+def test_proc_and_ps_tell_of_the_same_processes():
+    mine = os.getpgrp()
+    by_proc, by_ps = process_group._by_proc(mine), process_group._by_ps(mine)
+    (one,) = [each for each in by_proc if each.pid == os.getpid()]
+    (other,) = [each for each in by_ps if each.pid == os.getpid()]
+    assert abs(one.memory_kib - other.memory_kib) < 8192
+
+
 def test_group_whose_leader_is_a_zombie_is_ended(folder):
     with group_of_two("local.server") as leader:
         home = last_server(folder, leader.pid)
@@ -150,7 +167,7 @@ def test_group_of_another_program_under_the_same_number_is_left_alone(folder):
 def test_what_survives_a_kill_is_named_and_remembered(folder, monkeypatch):
     home = last_server(folder, 4242)
     with monkeypatch.context() as patched:
-        patched.setattr(process_group, "end", lambda group: [process_group.Member(4243, "python")])
+        patched.setattr(process_group, "end", lambda group: [process_group.Member(4243, "python", 0)])
         with pytest.raises(LocalError, match="do not end: 4243"):
             control.stop(folder)
     assert home.last.exists()
