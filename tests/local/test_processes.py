@@ -229,7 +229,15 @@ def test_start_prints_where_plain_http_is(folder):
 
 def test_foreground_prints_where_it_is_and_ends_by_ctrl_c(folder):
     command = [sys.executable, "-m", "local", "start", "--port", "0", "--foreground", "--state", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT) as process:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=ROOT,
+        # A suite that runs in a shell's background inherits an ignored Ctrl-C, which a terminal's user does not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         assert "started at https://localhost:" in process.stdout.readline()
         pid = control.running(Home(folder)).facts.pid
         process.send_signal(signal.SIGINT)
