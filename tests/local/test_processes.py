@@ -228,15 +228,16 @@ def test_start_prints_where_plain_http_is(folder):
 
 
 def test_foreground_prints_where_it_is_and_ends_by_ctrl_c(folder):
-    command = [sys.executable, "-m", "local", "start", "--port", "0", "--foreground", "--state", str(folder)]
+    # A suite that runs in a shell's background inherits an ignored Ctrl-C, which a terminal's user does not.
+    heed = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+    local = [sys.executable, "-m", "local", "start", "--port", "0", "--foreground", "--state", str(folder)]
+    command = [sys.executable, "-c", heed, *local]
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
         cwd=ROOT,
-        # A suite that runs in a shell's background inherits an ignored Ctrl-C, which a terminal's user does not.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert "started at https://localhost:" in process.stdout.readline()
         pid = control.running(Home(folder)).facts.pid
