@@ -4,13 +4,14 @@ import json
 import sys
 from collections.abc import Iterator
 
-from config.model import Section, StageConfig
+from config.model import StageConfig
+from config.sections.section import Section
 
 INTRODUCTION = """# The stage file
 
 `config/<stage>.toml` is the only place where anybody sets anything. Choose it with `-c stage=<stage>`; add a stage by
 copying a file. Every fault is reported at once, each in a sentence with key, value and remedy; what goes with what is
-in `config/rules.py`. What each key costs stands beside it in `config/dev.toml`.
+in `config/rules/`. What each key costs stands beside it in `config/dev.toml`.
 
 This page is made from the model by `make schema`.
 """

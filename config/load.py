@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from config import rules
-from config.model import Section, StageConfig
+from config.model import StageConfig
+from config.sections.section import Section
 
 FOLDER = Path(__file__).resolve().parent
 STAGE_NAME = re.compile(r"[a-z][a-z0-9]{0,11}")

@@ -3,7 +3,7 @@
 from aws_cdk import CfnOutput, Environment, Stack
 from constructs import Construct
 
-from config.model import Api
+from config.sections.api import Api
 from stacks.constructs.http_api import PredictionApi
 from stacks.constructs.model_endpoint import ModelEndpoint
 from stacks.constructs.predict_function import PredictFunction

@@ -7,7 +7,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from config.model import Data
+from config.sections.data import Data
 from stacks.constructs.findings import acknowledge
 
 CAPTURE_PREFIX = "capture"

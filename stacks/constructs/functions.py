@@ -5,7 +5,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from config.model import LogDays
+from config.sections.section import LogDays
 from stacks.constructs import source_folders
 from stacks.constructs.findings import acknowledge
 from stacks.constructs.logs import ExpiringLog

@@ -9,7 +9,7 @@ from aws_cdk import aws_apigatewayv2_integrations as integrations
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from config.model import Api
+from config.sections.api import Api
 from stacks.constructs.findings import acknowledge
 from stacks.constructs.logs import ExpiringLog
 

@@ -6,7 +6,7 @@ from aws_cdk import RemovalPolicy
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from config.model import LogDays
+from config.sections.section import LogDays
 
 
 class ExpiringLog(logs.LogGroup):

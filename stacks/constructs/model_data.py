@@ -2,7 +2,7 @@
 
 from aws_cdk import aws_s3 as s3
 
-from config.model import Model
+from config.sections.model import Model
 from stacks.constructs.tar_asset import TarAsset
 
 

@@ -7,8 +7,8 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from config.model import Serving
 from config.names import VARIANT
+from config.sections.serving import Serving
 from stacks.constructs.buckets import CAPTURE_PREFIX
 from stacks.constructs.serving_image import ServingImage
 

@@ -5,8 +5,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from config.model import Api, Concurrency
 from config.names import ALIAS
+from config.sections.api import Api, Concurrency
 from stacks.constructs.findings import acknowledge
 from stacks.constructs.functions import PythonFunction
 from stacks.constructs.model_endpoint import ModelEndpoint

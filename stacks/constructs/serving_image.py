@@ -6,8 +6,8 @@ from aws_cdk import Aws, CustomResource, Duration
 from aws_cdk import aws_ecr_assets as ecr_assets
 from constructs import Construct
 
-from config.model import Image
 from config.registries import ecr_repository
+from config.sections.image import Image
 from stacks.constructs import source_folders
 from stacks.constructs.image_builder import BUILD_TIMEOUT, QUEUE_TIMEOUT, ImageBuilder
 

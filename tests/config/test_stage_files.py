@@ -1,39 +1,16 @@
 """Stage files: every fault in one sentence that names key, value and remedy, and all of them at once."""
 
-import copy
 import re
 import subprocess
 import sys
-import tomllib
 
 import pytest
 
 from config import ConfigError, available_stages, load_stage
 from config.load import FOLDER, parse_stage
-from config.model import Section, StageConfig
-
-DEV = tomllib.loads((FOLDER / "dev.toml").read_text())
-REMOVE = object()
-
-
-def changed(**changes):
-    raw = copy.deepcopy(DEV)
-    for path, value in changes.items():
-        *sections, key = path.split("__")
-        place = raw
-        for section in sections:
-            place = place[section]
-        if value is REMOVE:
-            del place[key]
-        else:
-            place[key] = value
-    return raw
-
-
-def faults(**changes):
-    with pytest.raises(ConfigError) as caught:
-        parse_stage(changed(**changes), "config/dev.toml")
-    return caught.value.faults
+from config.model import StageConfig
+from config.sections.section import Section
+from tests.config.stage_file import REMOVE, changed, faults
 
 
 def keys(section=StageConfig, prefix=""):

@@ -1,0 +1,12 @@
+"""How long data lives."""
+
+from config.sections.section import Days, Section
+
+
+class Data(Section):
+    noncurrent_days: Days
+    """Days for which an overwritten or deleted object can still be brought back; storage is billed for them."""
+    capture_days: Days
+    """Days for which captured requests and answers are kept."""
+    access_log_days: Days
+    """Days for which the bucket's access log is kept."""
