@@ -6,7 +6,7 @@ STAGE ?= dev
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 
-.PHONY: help setup demo test test-slow lint synth starter-model schema local-stop clean
+.PHONY: help setup demo test test-slow lint checkov synth starter-model schema local-stop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,17 +21,24 @@ setup: .venv/ready ## virtual environment, CDK CLI and Node; the other targets c
 .venv/ready-dev: requirements-dev.txt .venv/ready
 	@$(PYTHON) scripts/setup.py --dev && touch $@
 
+# A tool whose requirements contradict ours, in an environment of its own, made when something first needs it.
+.venv-%/ready: requirements-%.txt scripts/setup.py
+	@$(PYTHON) scripts/setup.py --tool $* && touch $@
+
 demo: .venv/ready ## the whole system on this machine: deploy, predict, look around; no AWS account needed
 	@$(VENV)/python -m ops.demo
 
 test: .venv/ready-dev lint ## prove it: lint, types and every test that takes seconds, offline
 	@$(VENV)/python -m pytest -m "not slow"
 
-test-slow: .venv/ready-dev ## the tests that take minutes or a browser: retraining the starter model, the page
+test-slow: .venv/ready-dev .venv-checkov/ready ## the tests that take minutes or a browser: retraining the starter model, the page
 	@$(VENV)/python -m pytest -m slow
 
 lint: .venv/ready-dev ## style and types
 	@$(VENV)/ruff check --quiet . && $(VENV)/ruff format --quiet --check . && $(VENV)/mypy
+
+checkov: .venv/ready-dev .venv-checkov/ready ## Checkov over every stage's templates, with the reasons for what it need not like
+	@$(VENV)/python -m pytest -m slow tests/stacks/test_checkov.py
 
 synth: .venv/ready ## CloudFormation of one stage into cdk.out: make synth STAGE=dev
 	@$(VENV)/cdk synth --quiet -c stage=$(STAGE) && ls cdk.out/*-$(STAGE)-*.template.json
@@ -44,5 +51,5 @@ schema: .venv/ready ## write what the stage file's model says of itself: a JSON 
 
 clean: ## stop the embedded AWS and remove everything that was made here; pip, npm and jsii keep their package caches
 	@if [ -x $(VENV)/python ]; then $(VENV)/python -m local stop || exit 1; fi
-	rm -rf .whippet .venv node_modules cdk.out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .whippet .venv .venv-* node_modules cdk.out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

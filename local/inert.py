@@ -22,6 +22,7 @@ ACCEPTED_WITHOUT_EFFECT = (
     ),
     Inert("InstanceType of an endpoint's variant, memory size of a function", "every process has this machine"),
     Inert("VolumeSizeInGB, KmsKeyId of an endpoint config", "no volume is attached, so there is none to encrypt"),
+    Inert("EnableNetworkIsolation of a model", "a container is a process here and shares this machine's network"),
     Inert("ModelDataDownloadTimeoutInSeconds", "the model is on this machine already"),
     Inert("CodeBuild projects", "kept and described; a build needs Docker, so images come from the registry file"),
     Inert("S3 lifecycle transitions", "kept and described; there is one kind of storage here, at one price"),

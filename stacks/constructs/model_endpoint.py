@@ -36,6 +36,8 @@ class ModelEndpoint(Construct):
             self,
             "Model",
             execution_role_arn=role.role_arn,
+            # The container needs nothing from outside: SageMaker brings the model and takes logs and captures away.
+            enable_network_isolation=True,
             primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
                 image=image.uri, model_data_url=model_data_url
             ),

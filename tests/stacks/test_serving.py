@@ -25,6 +25,10 @@ def test_model_data_is_addressed_by_content_and_ends_in_tar_gz():
     assert re.fullmatch(r"s3://cdk-hnb659fds-assets-000000000000-us-east-1/[0-9a-f]{64}\.tar\.gz", url)
 
 
+def test_container_has_no_way_out():
+    assert synth.only(serving(), "AWS::SageMaker::Model")["EnableNetworkIsolation"] is True
+
+
 def test_starter_model_ships_as_it_is():
     (asset,) = synth.assembly("dev").glob("asset.*.tar.gz")
     assert asset.read_bytes() == (synth.ROOT / "training" / "starter" / "model.tar.gz").read_bytes()
