@@ -89,7 +89,7 @@ def test_a_tool_that_conflicts_gets_an_environment_of_its_own(setup, tmp_path, m
 def test_a_tool_that_nobody_knows_is_answered_with_those_that_are(setup, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["setup.py", "--tool", "chekov"])
     assert setup.main() == 1
-    assert "there is no requirements-chekov.txt; tools with an environment of their own: checkov" in (
+    assert "there is no requirements-chekov.txt; the tools with an environment of their own: checkov" in (
         capsys.readouterr().err
     )
 
