@@ -6,7 +6,7 @@ STAGE ?= dev
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 
-.PHONY: help setup demo test test-slow lint checkov synth starter-model schema local-stop clean
+.PHONY: help setup demo test test-slow lint checkov mutants synth starter-model schema local-stop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ lint: .venv/ready-dev ## style and types
 
 checkov: .venv/ready-dev .venv-checkov/ready ## Checkov over every stage's templates, with the reasons for what it need not like
 	@$(VENV)/python -m pytest -m slow tests/stacks/test_checkov.py
+
+mutants: .venv/ready-dev ## take each piece that protects out of the templates; list those that no test misses
+	@$(VENV)/python scripts/mutants.py
 
 synth: .venv/ready ## CloudFormation of one stage into cdk.out: make synth STAGE=dev
 	@$(VENV)/cdk synth --quiet -c stage=$(STAGE) && ls cdk.out/*-$(STAGE)-*.template.json

@@ -1,0 +1,141 @@
+"""What keeps data safe, in every stage and stack: retention, encryption, and the policies of what is not a role."""
+
+import re
+import typing
+
+import pytest
+
+from config import load_stage
+from config.sections.section import LogDays
+from tests import synth
+from tests.stacks.test_permissions import plain
+
+pytestmark = pytest.mark.xdist_group("synth")
+
+# What is kept where the stage file says retain_data; everything else goes with its stack.
+STATEFUL = ("AWS::KMS::Key", "AWS::S3::Bucket", "AWS::S3::BucketPolicy", "AWS::ECR::Repository")
+# Types that always say what becomes of them.
+SAYS_SO = (*STATEFUL, "AWS::Logs::LogGroup", "Custom::ServingImage")
+# Property -> where it stands; each is encrypted under the stage's own key.
+UNDER_OUR_KEY = {
+    "AWS::SageMaker::EndpointConfig": ["KmsKeyId", "DataCaptureConfig.KmsKeyId"],
+}
+PLAIN_HTTP = {
+    "Effect": "Deny",
+    "Principal": {"AWS": "*"},
+    "Action": "s3:*",
+    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+}
+DELIVERY = {
+    "Effect": "Allow",
+    "Principal": {"Service": "logging.s3.amazonaws.com"},
+    "Action": "s3:PutObject",
+    "Resource": "<AccessLog.Arn>/*",
+    "Condition": {
+        "ArnLike": {"aws:SourceArn": "<Bucket.Arn>"},
+        "StringEquals": {"aws:SourceAccount": "ACCOUNT"},
+    },
+}
+# Who may do what by a resource's own policy, beside the account's own roles.
+RESOURCE_POLICIES = {
+    "data": {
+        "AccessLogPolicy": [{**PLAIN_HTTP, "Resource": ("<AccessLog.Arn>", "<AccessLog.Arn>/*")}, DELIVERY],
+        "BucketPolicy": [{**PLAIN_HTTP, "Resource": ("<Bucket.Arn>", "<Bucket.Arn>/*")}],
+    }
+}
+
+
+def every(stage, *kinds):
+    return [
+        (room, re.sub(r"[0-9A-F]{8}$", "", name), body)
+        for room, template in synth.templates(stage).items()
+        for name, body in template["Resources"].items()
+        if body["Type"] in kinds
+    ]
+
+
+def at(properties, path):
+    for part in path.split("."):
+        properties = properties.get(part, {})
+    return properties
+
+
+@pytest.mark.parametrize("stage", synth.STAGES)
+def test_everything_says_what_becomes_of_it(stage):
+    kept = "Retain" if load_stage(stage)[0].stage.retain_data else "Delete"
+    for _, name, body in every(stage, *SAYS_SO):
+        expected = kept if body["Type"] in STATEFUL else "Delete"
+        assert (body.get("DeletionPolicy"), body.get("UpdateReplacePolicy")) == (expected, expected), name
+
+
+@pytest.mark.parametrize("stage", synth.STAGES)
+def test_only_types_that_the_list_knows_say_what_becomes_of_them(stage):
+    saying = {
+        body["Type"]
+        for template in synth.templates(stage).values()
+        for body in template["Resources"].values()
+        if "DeletionPolicy" in body
+    }
+    assert saying <= set(SAYS_SO)
+
+
+@pytest.mark.parametrize("stage", synth.STAGES)
+def test_every_log_forgets(stage):
+    for _, name, body in every(stage, "AWS::Logs::LogGroup"):
+        assert body["Properties"].get("RetentionInDays") in typing.get_args(LogDays), name
+
+
+@pytest.mark.parametrize("stage", synth.STAGES)
+def test_what_can_be_encrypted_is_under_the_stages_own_key(stage):
+    found = every(stage, *UNDER_OUR_KEY)
+    assert found
+    for _, name, body in found:
+        for path in UNDER_OUR_KEY[body["Type"]]:
+            assert plain(at(body["Properties"], path)) in {"<data:Key.Arn>", "<Key.Arn>"}, (name, path)
+
+
+@pytest.mark.parametrize("stage", synth.STAGES)
+def test_resources_admit_whom_the_table_says(stage):
+    found = {}
+    for room, template in synth.templates(stage).items():
+        for name, body in template["Resources"].items():
+            document = body["Properties"].get("PolicyDocument") if "Properties" in body else None
+            if document and not body["Type"].startswith("AWS::IAM::"):
+                statements = [{**plain(one), "Action": plain(one["Action"])} for one in document["Statement"]]
+                found.setdefault(room, {})[re.sub(r"[0-9A-F]{8}$", "", name)] = statements
+    assert found == RESOURCE_POLICIES
+
+
+@pytest.mark.parametrize("stage", synth.STAGES)
+def test_buckets_forget_as_the_stage_file_says(stage):
+    days = load_stage(stage)[0].data
+    rules = {
+        name: {rule["Id"]: rule for rule in body["Properties"].get("LifecycleConfiguration", {}).get("Rules", [])}
+        for _, name, body in every(stage, "AWS::S3::Bucket")
+    }
+    assert rules["AccessLog"]["expire"]["ExpirationInDays"] == days.access_log_days
+    assert rules["Bucket"]["tidy"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": days.noncurrent_days}
+    assert rules["Bucket"]["forget-captures"]["ExpirationInDays"] == days.capture_days
+    assert rules["Bucket"]["forget-captures"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
+
+
+@pytest.mark.parametrize("stage", synth.STAGES)
+def test_every_bucket_is_encrypted(stage):
+    algorithms = {"AccessLog": "AES256", "Bucket": "aws:kms"}
+    for _, name, body in every(stage, "AWS::S3::Bucket"):
+        (rule,) = body["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == algorithms[name]
+
+
+@pytest.mark.parametrize("stage", synth.STAGES)
+def test_containers_that_serve_have_no_way_out(stage):
+    models = every(stage, "AWS::SageMaker::Model")
+    assert models
+    for _, name, body in models:
+        assert body["Properties"].get("EnableNetworkIsolation") is True, name
+
+
+def test_unneeded_images_are_dropped():
+    for stage in ("dev", "prod"):
+        for _, _, body in every(stage, "AWS::ECR::Repository"):
+            assert '"countType":"imageCountMoreThan"' in body["Properties"]["LifecyclePolicy"]["LifecyclePolicyText"]
