@@ -6,7 +6,7 @@ STAGE ?= dev
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 
-.PHONY: help setup demo test test-slow lint checkov mutants synth starter-model schema local-stop clean
+.PHONY: help setup demo test test-slow lint checkov mutants synth starter-model schema permissions clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ starter-model: .venv/ready ## train the starter model anew; it must come within 
 
 schema: .venv/ready ## write what the stage file's model says of itself: a JSON schema for editors, docs/stage-file.md
 	@$(VENV)/python -m config schema > config/stage.schema.json && $(VENV)/python -m config reference > docs/stage-file.md
+
+permissions: .venv/ready-dev ## write docs/permissions.md from the templates of stage dev
+	@$(VENV)/python scripts/permissions.py > docs/permissions.md
 
 clean: ## stop the embedded AWS and remove everything that was made here; pip, npm and jsii keep their package caches
 	@if [ -x $(VENV)/python ]; then $(VENV)/python -m local stop || exit 1; fi
