@@ -7,6 +7,7 @@ from config.sections.api import Api
 from config.sections.data import Data
 from config.sections.image import Image
 from config.sections.model import Model
+from config.sections.network import Network
 from config.sections.section import Section
 from config.sections.serving import Serving
 from config.sections.stage import Stage
@@ -17,6 +18,7 @@ class StageConfig(Section):
 
     stage: Stage
     data: Data
+    network: Network
     image: Image
     model: Model
     serving: Serving

@@ -13,6 +13,7 @@ from local.api_log import ApiLogs, watch_integrations
 from local.authority import KeyAuthority
 from local.autoscaling import Autoscaling, is_scaled
 from local.cloudformation import autoscaling_types, sagemaker_types
+from local.ec2 import flow_logs
 from local.images import ImageRegistry
 from local.json_service import AwsError, HttpAnswer, JsonService, error_answer
 from local.records import Scope
@@ -78,6 +79,7 @@ class Assembly:
             hardening.complete_cloudformation()
             joints.add_resource_types(sagemaker_types(self.hosting, self.endpoints))
             joints.add_resource_types(autoscaling_types(self.autoscaling.service))
+            joints.add_resource_types({"AWS::EC2::FlowLog": flow_logs.resource_type()})
 
     def _handler(self, service: JsonService) -> joints.Handler:
         async def handle(

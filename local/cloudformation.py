@@ -22,15 +22,20 @@ Properties = dict[str, Any]
 Provisioned = tuple[str, dict[str, Any]]
 
 
-def work_as(authority: Authority) -> None:
+def work_as(who: Authority) -> None:
     """For this request and the stack operation that it starts, which runs in a copy of the request's context."""
-    _authority.set(authority)
+    _authority.set(who)
+
+
+def authority() -> Authority:
+    """Whose permissions the stack operation under way has."""
+    return _authority.get() or ServiceAuthority()
 
 
 def call(service: JsonService, operation: str, params: Document) -> Document:
     scope = Scope(joints.account(), joints.current_region())
     params = coerced(service.name, operation, params)
-    return service.call(Call(operation, params, scope, _authority.get() or ServiceAuthority()))
+    return service.call(Call(operation, params, scope, authority()))
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class Kind:
 
     def update(self, physical_id: str, old: Properties, new: Properties, stack: str) -> Provisioned:
         """Only tags come here: every other change is a replacement."""
-        before, after = _tags(old), _tags(new)
+        before, after = tags(old), tags(new)
         gone = sorted(set(before) - set(after))
         if gone:
             call(self.service, "DeleteTags", {"ResourceArn": physical_id, "TagKeys": gone})
@@ -139,7 +144,7 @@ class EndpointKind(Kind):
             raise AwsError("NotStabilized", f"Endpoint {name} did not get into service with {config}: {reason}")
 
 
-def _tags(properties: Properties) -> dict[str, str]:
+def tags(properties: Properties) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in properties.get("Tags") or []}
 
 
@@ -158,7 +163,7 @@ def autoscaling_types(service: JsonService) -> dict[str, ResourceType]:
 
     def put_target(logical_id: str, properties: Properties, stack: str) -> Provisioned:
         # A template writes tags as a list, this API takes a map.
-        params = {**properties, "Tags": _tags(properties)}
+        params = {**properties, "Tags": tags(properties)}
         actions = params.pop("ScheduledActions", [])
         call(service, "RegisterScalableTarget", params)
         target = {key: params[key] for key in identity}

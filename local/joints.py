@@ -88,6 +88,7 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
     "services.apigateway:new_uuid": (),
     "services.cloudwatch_logs:_create_log_stream": ("data",),
     "services.cloudwatch_logs:_put_log_events": ("data",),
+    "services.ec2:_ensure_defaults_initialized": (),
     "services.lambda_svc:_reserved_concurrency": ("func", "config"),
     "services.s3:_bucket_default_sse_headers": ("bucket_name",),
     "services.s3:_stored_sse_headers": ("obj",),
@@ -147,6 +148,7 @@ ATTRIBUTES = (
     "services.apigateway:_apis",
     "services.apigateway:_stages",
     "services.cloudwatch_logs:_log_groups",
+    "services.ec2:_ACTION_MAP",
     "services.cloudformation.custom_resource:_pending",
     "services.cloudformation:_stacks",
     "services.cloudformation.provisioners:_CUSTOM_NAME_REPLACEMENT",
@@ -595,6 +597,20 @@ def put_object(bucket: str, key: str, body: bytes) -> int:
     """As a service of AWS's, which whoever calls this has found to be allowed. Returns the HTTP status."""
     status, _, _ = _module("services.s3")._put_object(bucket, key, body, {"content-type": "text/plain"})
     return int(status)
+
+
+# --- EC2 ---------------------------------------------------------------------------------------------------------
+
+
+def ec2(operation: str, params: Mapping[str, Any]) -> tuple[int, bytes]:
+    """One of MiniStack's EC2 calls, with parameters as a query has them. The answer is XML."""
+    module = _module("services.ec2")
+    module._ensure_defaults_initialized()
+    handler = module._ACTION_MAP.get(operation)
+    if handler is None:
+        raise LookupError(f"EC2 has no {operation} in MiniStack")
+    status, _, body = handler({name: [str(value)] for name, value in params.items()})
+    return int(status), body if isinstance(body, bytes) else str(body).encode()
 
 
 # --- CloudFormation ----------------------------------------------------------------------------------------------

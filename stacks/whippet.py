@@ -7,6 +7,7 @@ from config.names import Names
 from stacks.api import ApiStack
 from stacks.data import DataStack
 from stacks.image import ImageStack
+from stacks.network import NetworkStack
 from stacks.serving import ServingStack
 
 
@@ -21,6 +22,7 @@ def build_app(app: App, stage_name: str | None) -> None:
         app.node.set_context(switch, True)
 
     data = DataStack(app, names.stack("data"), config=config, names=names, env=environment)
+    NetworkStack(app, names.stack("network"), config=config.network, data=data, env=environment)
     image = (
         ImageStack(app, names.stack("image"), config=config, env=environment)
         if config.image.source == "codebuild"

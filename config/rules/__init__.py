@@ -4,7 +4,7 @@ Each yields faults (the stage cannot work) or warnings (it works, but likely not
 that it reads; it is skipped while one of them does not even have the right shape.
 """
 
-from config.rules import api, image, serving, stage
+from config.rules import api, image, network, serving, stage
 from config.rules.table import RULES, Finding, check, toml
 
-__all__ = ["RULES", "Finding", "api", "check", "image", "serving", "stage", "toml"]
+__all__ = ["RULES", "Finding", "api", "check", "image", "network", "serving", "stage", "toml"]

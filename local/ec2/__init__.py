@@ -1,0 +1,1 @@
+"""EC2 beyond what MiniStack has of it."""

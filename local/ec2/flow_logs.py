@@ -1,0 +1,46 @@
+"""AWS::EC2::FlowLog: EC2's own record, made with the properties of a template by whoever may pass its role."""
+
+from typing import Any
+
+from local.cloudformation import Properties, Provisioned, authority, tags
+from local.ec2 import calls
+from local.joints import ResourceType
+from local.json_service import AwsError
+from local.shapes import operation_model
+
+PRINCIPAL = "vpc-flow-logs.amazonaws.com"
+# The API takes several resources and keeps tags by another name.
+IDENTITY = {"ResourceId": "ResourceIds"}
+
+
+def resource_type() -> ResourceType:
+    members = operation_model(calls.SERVICE, "CreateFlowLogs").input_shape.members
+    replacing = tuple(name for name in (*members, *IDENTITY) if name != "TagSpecifications")
+    return ResourceType(create=_create, update=_update, delete=_delete, replacing=replacing, tagged=True)
+
+
+def _create(logical_id: str, properties: Properties, stack: str) -> Provisioned:
+    role = properties.get("DeliverLogsPermissionArn")
+    if role:
+        authority().require("iam:PassRole", role, {"iam:PassedToService": PRINCIPAL})
+    members = operation_model(calls.SERVICE, "CreateFlowLogs").input_shape.members
+    params: dict[str, Any] = {name: value for name, value in properties.items() if name != "Tags"}
+    params["ResourceIds"] = [params.pop("ResourceId")]
+    unknown = sorted(set(params) - set(members))
+    if unknown:
+        raise AwsError("ValidationException", f"AWS::EC2::FlowLog has no property {', '.join(unknown)}.")
+    kind = "vpc" if params["ResourceType"] == "VPC" else "*"
+    answer = calls.call(authority(), "CreateFlowLogs", [calls.arn(kind, params["ResourceIds"][0])], params)
+    identity = str(answer.findtext("flowLogIdSet/item"))
+    calls.set_tags(authority(), "vpc-flow-log", identity, {}, tags(properties))
+    return identity, {"Id": identity}
+
+
+def _update(physical_id: str, old: Properties, new: Properties, stack: str) -> Provisioned:
+    """Only tags come here: every other change is a replacement."""
+    calls.set_tags(authority(), "vpc-flow-log", physical_id, tags(old), tags(new))
+    return physical_id, {"Id": physical_id}
+
+
+def _delete(physical_id: str, properties: Properties) -> None:
+    calls.call(authority(), "DeleteFlowLogs", [calls.arn("vpc-flow-log", physical_id)], {"FlowLogIds": [physical_id]})
