@@ -26,6 +26,10 @@ ACCEPTED_WITHOUT_EFFECT = (
     Inert("ModelDataDownloadTimeoutInSeconds", "the model is on this machine already"),
     Inert("CodeBuild projects", "kept and described; a build needs Docker, so images come from the registry file"),
     Inert("S3 lifecycle transitions", "kept and described; there is one kind of storage here, at one price"),
+    Inert(
+        "VPCs, subnets, routes, security groups, VPC endpoints and their policies, flow logs",
+        "kept and described; every process here is on this machine's loopback, so no packet crosses them",
+    ),
     Inert("KMS key rotation, deletion windows", "kept and described; no time passes that would matter"),
     Inert("Tags for cost allocation, budgets, log retention", "nothing is billed here"),
 )

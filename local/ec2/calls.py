@@ -1,8 +1,8 @@
 """EC2's calls as CloudFormation makes them: shape against botocore's model, permission, and then MiniStack's EC2."""
 
-from xml.etree import ElementTree
 from collections.abc import Sequence
 from typing import Any
+from xml.etree import ElementTree
 
 import botocore.serialize
 

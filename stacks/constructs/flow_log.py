@@ -13,7 +13,7 @@ class FlowLog(Construct):
     def __init__(self, scope: Construct, id: str, *, vpc: ec2.Vpc, keep_days: LogDays) -> None:
         super().__init__(scope, id)
         stack = Stack.of(self)
-        log_group = ExpiringLog(self, "Log", keep_days=keep_days)
+        log_group = ExpiringLog(self, "Entries", keep_days=keep_days)
         role = iam.Role(
             self,
             "Role",

@@ -21,6 +21,15 @@ NAMING_PROPERTIES = {
     "AWS::ApiGatewayV2::Stage": ["StageName"],
     "AWS::ApplicationAutoScaling::ScalingPolicy": ["PolicyName"],
     "AWS::CodeBuild::Project": ["Name"],
+    "AWS::EC2::FlowLog": ["LogGroupName"],
+    "AWS::EC2::InternetGateway": [],
+    "AWS::EC2::Route": [],
+    "AWS::EC2::RouteTable": [],
+    "AWS::EC2::Subnet": [],
+    "AWS::EC2::SubnetRouteTableAssociation": [],
+    "AWS::EC2::VPC": [],
+    "AWS::EC2::VPCEndpoint": [],
+    "AWS::EC2::VPCGatewayAttachment": [],
     "AWS::ECR::Repository": ["RepositoryName"],
     "AWS::Events::Rule": ["Name"],
     "AWS::IAM::Role": ["RoleName"],
@@ -65,7 +74,7 @@ def test_names_come_from_the_list(stage):
 @pytest.mark.parametrize("stage", synth.STAGES)
 def test_stacks_are_named_after_project_stage_and_room(stage):
     names = {path.name.split(".")[0] for path in synth.assembly(stage).glob("*.template.json")}
-    rooms = {"data", "serving", "api"} | ({"image"} if stage != "local" else set())
+    rooms = {"data", "network", "serving", "api"} | ({"image"} if stage != "local" else set())
     assert names == {f"whippet-{stage}-{room}" for room in rooms}
 
 

@@ -6,12 +6,12 @@ import re
 import pytest
 
 from tests import synth
-from tests.stacks.permissions import api, image, serving
+from tests.stacks.permissions import api, image, network, serving
 
 pytestmark = pytest.mark.xdist_group("synth")
 
 # One module a stack: who may do what, and whom the role trusts under which condition.
-ROOMS = {"serving": serving, "api": api, "image": image}
+ROOMS = {"serving": serving, "api": api, "image": image, "network": network}
 TRUST = {role: trust for room in ROOMS.values() for role, trust in room.TRUST.items()}
 MAY_BE_EVERYTHING = {"ecr:GetAuthorizationToken", "cloudwatch:PutMetricData"}
 
@@ -25,6 +25,8 @@ def plain(value):  # noqa: PLR0911  (one return an intrinsic)
             return "aws"
         case {"Ref": "AWS::AccountId"}:
             return "ACCOUNT"
+        case {"Ref": "AWS::Region"}:
+            return "us-east-1"
         case {"Ref": "AWS::URLSuffix"}:
             return "amazonaws.com"
         case {"Ref": name}:

@@ -43,6 +43,8 @@ SETTINGS = [
         "AWS::ApplicationAutoScaling::ScalingPolicy",
         TRACKING + "ScaleInCooldown",
     ),
+    ("network__cidr", "10.77.0.0/20", "network", "AWS::EC2::VPC", "CidrBlock"),
+    ("network__flow_log_days", 731, "network", "AWS::Logs::LogGroup", "RetentionInDays"),
     ("api__memory_mb", 1111, "api", "AWS::Lambda::Function", "MemorySize"),
     ("api__timeout_seconds", 27, "api", "AWS::Lambda::Function", "Timeout"),
     ("api__invoke_timeout_seconds", 13, "api", "AWS::Lambda::Function", "Environment.Variables.INVOKE_TIMEOUT_SECONDS"),

@@ -19,7 +19,7 @@ from local import control
 from ops import cdk
 
 SERVING, API, DATA = "whippet-local-serving", "whippet-local-api", "whippet-local-data"
-IMAGE = "whippet-local-image"
+IMAGE, NETWORK = "whippet-local-image", "whippet-local-network"
 
 
 @dataclass
@@ -105,6 +105,11 @@ class Deployed:
         connection.close()
         return found
 
+    def stacks(self) -> set[str]:
+        """Those that stage local has: the image's was deployed beside them."""
+        pages = self.root.client("cloudformation").get_paginator("describe_stacks").paginate()
+        return {name for name in pages.search("Stacks[].StackName") if name.startswith("whippet-")} - {IMAGE}
+
     def stack_status(self, stack: str) -> str:
         return self.root.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
 
@@ -147,6 +152,10 @@ class Deployed:
     @cached_property
     def function_log(self) -> str:
         return self.resources(API)["PredictFunctionPartsLog"]
+
+    @cached_property
+    def flow_log(self) -> str:
+        return self.resources(NETWORK)["FlowLogEntries"]
 
     @cached_property
     def _container(self) -> dict[str, str]:
@@ -230,7 +239,7 @@ class Deployed:
 
     def _role_names(self) -> dict[str, str]:
         names = {}
-        for stack in (DATA, SERVING, API, IMAGE):
+        for stack in (DATA, NETWORK, SERVING, API, IMAGE):
             names |= {logical: name for logical, name in self.resources(stack).items() if logical.endswith("Role")}
         return names
 

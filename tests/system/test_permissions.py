@@ -93,6 +93,7 @@ def start_build(session: Session, project: str) -> None:
 
 
 PREDICT, HOSTING = "PredictFunctionPartsRole", "HostingRole"
+FLOW_LOG = "FlowLogRole"
 BUILD, BUILD_FUNCTION = "BuilderBuildRole", "BuilderFunctionPartsRole"
 
 SUCCEEDS = [
@@ -105,6 +106,7 @@ SUCCEEDS = [
     Call(HOSTING, "pulls its image", lambda s, d: pull(s, d.repository)),
     Call(HOSTING, "writes the endpoint's log", lambda s, d: make_and_put_log(s, d.endpoint_log)),
     Call(HOSTING, "publishes its metrics", lambda s, d: put_metric(s, "/aws/sagemaker/Endpoints")),
+    Call(FLOW_LOG, "writes its log", lambda s, d: put_log(s, d.flow_log)),
     Call(BUILD, "reads its sources", lambda s, d: get_object(s, *d.sources)),
     Call(BUILD, "logs in to ECR", lambda s, d: s.client("ecr").get_authorization_token()),
     Call(BUILD, "pushes to its repository", lambda s, d: push(s, d.built_repository)),
@@ -113,6 +115,24 @@ SUCCEEDS = [
     Call(BUILD_FUNCTION, "starts the build", lambda s, d: start_build(s, d.project)),
 ]
 DENIALS = [
+    Call(
+        FLOW_LOG,
+        "writes another log",
+        lambda s, d: put_log(s, d.function_log),
+        lambda d: [
+            allow(
+                ["logs:CreateLogStream", "logs:PutLogEvents"],
+                d.arn("logs", f"log-group:{d.function_log}:*"),
+                d.arn("logs", f"log-group:{d.function_log}"),
+            )
+        ],
+    ),
+    Call(
+        FLOW_LOG,
+        "makes a log group",
+        lambda s, d: s.client("logs").create_log_group(logGroupName=d.fresh_name()),
+        lambda d: [allow("logs:CreateLogGroup", d.arn("logs", "log-group:matrix-*"))],
+    ),
     Call(
         BUILD,
         "reads the model",
