@@ -3,10 +3,11 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 STAGE ?= dev
+PROJECT ?= whippet
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 
-.PHONY: help setup demo test test-slow lint checkov mutants synth starter-model schema permissions clean
+.PHONY: help setup demo test test-slow lint checkov mutants synth starter-model schema permissions bootstrap-policies clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +52,9 @@ starter-model: .venv/ready ## train the starter model anew; it must come within 
 
 schema: .venv/ready ## write what the stage file's model says of itself: a JSON schema for editors, docs/stage-file.md
 	@$(VENV)/python -m config schema > config/stage.schema.json && $(VENV)/python -m config reference > docs/stage-file.md
+
+bootstrap-policies: .venv/ready-dev ## write docs/bootstrap/: what CloudFormation must be allowed, instead of AdministratorAccess
+	@$(VENV)/python scripts/bootstrap_policy.py --project $(PROJECT)
 
 permissions: .venv/ready-dev ## write docs/permissions.md from the templates of stage dev
 	@$(VENV)/python scripts/permissions.py > docs/permissions.md

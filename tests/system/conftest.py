@@ -14,7 +14,7 @@ def deployed(tmp_path_factory):
     running = control.start(state=folder / "aws", port=0)
     try:
         system = Deployed(running, folder)
-        system.run_cdk("bootstrap")
+        system.bootstrap()
         system.deploy()
         system.deploy_image_stack()
         seed(system)

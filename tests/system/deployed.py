@@ -75,6 +75,15 @@ class Deployed:
         cdk.run(command, environment=self.environment, log=log, project=project)
         return log.read_text()
 
+    def bootstrap(self) -> None:
+        """As docs/first-deploy.md says: CloudFormation gets the policies made for this app, not AdministratorAccess."""
+        iam = self.root.client("iam")
+        made = [
+            iam.create_policy(PolicyName=path.stem, PolicyDocument=path.read_text())["Policy"]["Arn"]
+            for path in sorted((cdk.ROOT / "docs" / "bootstrap").glob("*.json"))
+        ]
+        self.run_cdk("bootstrap", "--cloudformation-execution-policies", ",".join(made))
+
     def deploy(self, project: Path = cdk.ROOT) -> str:
         return self.run_cdk("deploy", "--all", "--require-approval", "never", project=project)
 
