@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 
 from config.model import StageConfig
-from config.sections.section import Section
+from config.sections.section import inner_section, is_list
 
 INTRODUCTION = """# The stage file
 
@@ -23,21 +23,25 @@ def reference() -> Iterator[str]:
         yield from _section(name, field.annotation)
 
 
-def _section(path: str, kind: object) -> Iterator[str]:
-    if not (isinstance(kind, type) and issubclass(kind, Section)):
+def _section(path: str, kind: object, *, repeated: bool = False, about: str = "") -> Iterator[str]:
+    section = inner_section(kind)
+    if section is None:
         raise TypeError(f"{path} is not a section")
-    yield f"## [{path}]\n"
-    yield "| key | what it does |\n|---|---|"
-    inner = {}
-    for name, field in kind.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            inner[name] = field.annotation
+    yield f"## [[{path}]]\n" if repeated else f"## [{path}]\n"
+    if about:
+        yield f"{about}\n"
+    keys, inner = [], []
+    for name, field in section.model_fields.items():
+        key, optional = f"{path}.{field.alias or name}", "" if field.is_required() else " (optional)"
+        if inner_section(field.annotation):
+            inner.append((key, field, f"{field.description}{optional}" if field.description else ""))
         else:
-            optional = "" if field.is_required() else " (optional)"
-            yield f"| `{path}.{name}` | {field.description}{optional} |"
-    yield ""
-    for name, section in inner.items():
-        yield from _section(f"{path}.{name}", section)
+            keys.append(f"| `{key}` | {field.description}{optional} |")
+    if keys:
+        yield "\n".join(["| key | what it does |", "|---|---|", *keys])
+        yield ""
+    for key, field, description in inner:
+        yield from _section(key, field.annotation, repeated=is_list(field.annotation), about=description)
 
 
 if __name__ == "__main__":

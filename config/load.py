@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from config import rules
 from config.model import StageConfig
-from config.sections.section import Section
+from config.sections.section import Section, by_key, inner_section
 
 FOLDER = Path(__file__).resolve().parent
 STAGE_NAME = re.compile(r"[a-z][a-z0-9]{0,11}")
@@ -76,6 +76,8 @@ def _sentence(section: str, kind: type[BaseModel], fault: Any) -> str:  # noqa: 
     match fault["type"]:
         case "model_type":
             return f"[{key}] must be a section with keys of its own, as in config/dev.toml"
+        case "list_type" if inner_section(_annotation(kind, fault["loc"])):
+            return f"[{key}] may stand more than once, so that it is written [[{key}]], as in config/dev.toml"
         case "missing":
             purpose = _description(kind, fault["loc"])
             return f"{key} is missing{f' ({purpose})' if purpose else ''}; add it, as in config/dev.toml"
@@ -98,18 +100,27 @@ def _allowed(fault: Any) -> str:  # noqa: ANN401
 
 
 def _owner(kind: type[BaseModel], location: tuple[str | int, ...]) -> type[BaseModel]:
+    """The section that the last key of the location belongs to; a number is a place in a list of sections."""
     for part in location[:-1]:
-        inner = kind.model_fields[str(part)].annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            kind = inner
+        name = by_key(kind, str(part))
+        inner = inner_section(kind.model_fields[name].annotation) if name else None
+        kind = inner or kind
     return kind
 
 
+def _annotation(kind: type[BaseModel], location: tuple[str | int, ...]) -> object:
+    owner = _owner(kind, location)
+    name = by_key(owner, str(location[-1]))
+    return owner.model_fields[name].annotation if name else None
+
+
 def _description(kind: type[BaseModel], location: tuple[str | int, ...]) -> str:
-    field = _owner(kind, location).model_fields.get(str(location[-1]))
-    return (field.description or "").rstrip(".") if field else ""
+    owner = _owner(kind, location)
+    name = by_key(owner, str(location[-1]))
+    return (owner.model_fields[name].description or "").rstrip(".") if name else ""
 
 
 def _suggestion(key: str, kind: type[BaseModel]) -> str:
-    near = difflib.get_close_matches(key, kind.model_fields, n=1)
+    keys = [field.alias or name for name, field in kind.model_fields.items()]
+    near = difflib.get_close_matches(key, keys, n=1)
     return f"; did you mean {near[0]}" if near else ""

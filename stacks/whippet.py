@@ -5,6 +5,7 @@ from aws_cdk import Annotations, App, Environment, Tags
 from config import load_stage
 from config.names import Names
 from stacks.api import ApiStack
+from stacks.constructs.async_requests import AsyncRequests
 from stacks.data import DataStack
 from stacks.image import ImageStack
 from stacks.network import NetworkStack
@@ -31,7 +32,14 @@ def build_app(app: App, stage_name: str | None) -> None:
     serving = ServingStack(
         app, names.stack("serving"), config=config, names=names, data=data, image=image, env=environment
     )
-    ApiStack(app, names.stack("api"), config=config.api, endpoint=serving.endpoint, env=environment)
+    ApiStack(
+        app,
+        names.stack("api"),
+        config=config.api,
+        endpoint=serving.endpoint,
+        requests=AsyncRequests(data.bucket, data.key) if config.serving.mode == "async" else None,
+        env=environment,
+    )
 
     Tags.of(app).add("project", config.stage.project)
     Tags.of(app).add("stage", str(stage_name))

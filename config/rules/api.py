@@ -1,9 +1,11 @@
 """Timeouts, concurrency and throttling of the API."""
 
+import math
 from collections.abc import Iterator
 
 from config.rules.table import Finding, rule
 from config.sections.api import Api
+from config.sections.serving import Serving
 
 GATEWAY_TIMEOUT_SECONDS = 30
 
@@ -36,7 +38,58 @@ def provisioned_lies_within_reserved(api: Api) -> Iterator[Finding]:
 
 @rule("api")
 def throttle_burst_is_not_far_above_its_rate(api: Api) -> Iterator[Finding]:
-    if api.throttle_burst > 10 * api.throttle_requests_per_second:
-        rate = api.throttle_requests_per_second
-        message = f"is more than ten seconds of api.throttle_requests_per_second = {rate}; that will rarely apply"
-        yield Finding("api.throttle_burst", api.throttle_burst, message, refused=False)
+    for rate_key, rate, key, burst in (
+        ("throttle_requests_per_second", api.throttle_requests_per_second, "throttle_burst", api.throttle_burst),
+        ("open_requests_per_second", api.open_requests_per_second, "open_burst", api.open_burst),
+    ):
+        if burst > 10 * rate:
+            message = f"is more than ten seconds of api.{rate_key} = {rate}; that will rarely apply"
+            yield Finding(f"api.{key}", burst, message, refused=False)
+
+
+@rule("api")
+def tokens_are_checked_against_something(api: Api) -> Iterator[Finding]:
+    if api.auth == "jwt" and api.jwt is None:
+        message = 'needs [api.jwt] with issuer, audience and scopes; add it, or choose "iam"'
+        yield Finding("api.auth", api.auth, message)
+    if api.auth != "jwt" and api.jwt is not None:
+        message = f'has no effect while api.auth = "{api.auth}"; set that to "jwt", or remove [api.jwt]'
+        yield Finding("api.jwt.issuer", api.jwt.issuer, message)
+
+
+@rule("api")
+def any_origin_stands_alone(api: Api) -> Iterator[Finding]:
+    """No credentials (cookies) are ever allowed across origins, so that "*" can never stand together with them."""
+    if api.cors is None or "*" not in api.cors.origins:
+        return
+    if len(api.cors.origins) > 1:
+        yield Finding("api.cors.origins", api.cors.origins, 'the "*" lets in every site; remove it or the others')
+    if api.auth == "none":
+        message = "lets a page of any site predict in its visitors' browsers, unsigned; name the sites, or set api.auth"
+        yield Finding("api.cors.origins", api.cors.origins, message, refused=False)
+
+
+@rule("api")
+def canary_and_warm_environments_exclude_each_other(api: Api) -> Iterator[Finding]:
+    if api.canary and api.concurrency.provisioned_min > 0:
+        message = (
+            f"cannot be used with api.concurrency.provisioned_min = {api.concurrency.provisioned_min}: Lambda keeps no "
+            "environments warm for an alias that is split between two versions; set that to 0, or remove [api.canary]"
+        )
+        yield Finding("api.canary.percent", api.canary.percent, message)
+
+
+@rule("api", "serving")
+def function_does_not_throttle_before_one_instance_is_full(api: Api, serving: Serving) -> Iterator[Finding]:
+    own, target = api.concurrency, serving.scaling.target_invocations_per_minute
+    if own.reserved is None or not serving.scaling.enabled:
+        return
+    ceiling = own.reserved * 60_000 / own.typical_call_ms
+    if ceiling < target:
+        needed = math.ceil(target * own.typical_call_ms / 60_000)
+        message = (
+            f"carries {ceiling:.0f} calls a minute at api.concurrency.typical_call_ms = {own.typical_call_ms}, fewer "
+            f"than serving.scaling.target_invocations_per_minute = {target:g}: Lambda answers 429 before one instance "
+            f"is full; raise it to {needed} or more"
+        )
+        yield Finding("api.concurrency.reserved", own.reserved, message, refused=False)

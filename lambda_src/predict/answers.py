@@ -13,6 +13,11 @@ def success(content: dict[str, Any]) -> Answer:
     return _json_answer(200, content)
 
 
+def waiting(content: dict[str, Any], location: str, retry_after_seconds: int) -> Answer:
+    """A JSON answer that tells where and when to ask for the real one."""
+    return _json_answer(202, content, {"location": location, "retry-after": str(retry_after_seconds)})
+
+
 def refusal_answer(refusal: Refusal, request_id: str) -> Answer:
     """The error in the same shape for every cause."""
     headers = {}

@@ -63,11 +63,9 @@ class Endpoint:
         try:
             response = self._invoke(image, content_type, top_k)
             body = response["Body"].read()
-        except ClientError as error:
-            raise _refusal_for_client_error(error) from error
-        except BotoCoreError as error:
-            raise _refusal_for_connection(error) from error
-        return _read_answer(body, response.get("InvokedProductionVariant", ""))
+        except (ClientError, BotoCoreError) as error:
+            raise refusal_for_error(error) from error
+        return read_answer(body, response.get("InvokedProductionVariant", ""))
 
     def _invoke(self, image: bytes, content_type: str, top_k: int) -> dict[str, Any]:
         arguments = {
@@ -85,7 +83,8 @@ class Endpoint:
             return self._client.invoke_endpoint(**arguments)
 
 
-def _read_answer(body: bytes, variant: str) -> Classification:
+def read_answer(body: bytes, variant: str) -> Classification:
+    """The server's own answer, as it comes from the endpoint or lies in a bucket."""
     try:
         answer = json.loads(body)
         predictions, model_version = answer["predictions"], answer["model_version"]
@@ -99,10 +98,15 @@ def _read_answer(body: bytes, variant: str) -> Classification:
     return Classification(predictions, str(model_version), variant)
 
 
+def refusal_for_error(error: ClientError | BotoCoreError) -> Refusal:
+    """What a failed call to AWS means for the caller."""
+    return _refusal_for_client_error(error) if isinstance(error, ClientError) else _refusal_for_connection(error)
+
+
 def _refusal_for_client_error(error: ClientError) -> Refusal:
     code = error.response.get("Error", {}).get("Code", "")
     if code == "ModelError":
-        return _refusal_for_model(error)
+        return refusal_from_model(error.response.get("OriginalStatusCode"), error.response.get("OriginalMessage"))
     detail = str(error)
     if code in ("ThrottlingException", "TooManyRequestsException"):
         return _overloaded(detail)
@@ -121,9 +125,9 @@ def _refusal_for_client_error(error: ClientError) -> Refusal:
     )
 
 
-def _refusal_for_model(error: ClientError) -> Refusal:
-    status = error.response.get("OriginalStatusCode")
-    code, message = _read_error(error.response.get("OriginalMessage"))
+def refusal_from_model(status: int | None, text: object) -> Refusal:
+    """What the model's own refusal means for the caller: passed on where it speaks of the caller's image."""
+    code, message = _read_error(text)
     if status in _PASSED_ON_STATUSES and code and message:
         return Refusal(code, message, status=status)
     if status == _TOO_MANY_REQUESTS:

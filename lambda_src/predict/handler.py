@@ -13,6 +13,7 @@ from .endpoint import Endpoint, make_client
 from .fetch import Fetcher
 from .service import LogRecord, Service
 from .settings import Settings
+from .waiting import Waiting, make_clients
 
 
 class LambdaContext(Protocol):
@@ -37,8 +38,14 @@ def _make_service(settings: Settings) -> Service:
             max_bytes=settings.max_image_bytes,
             allowed_hosts=settings.allowed_image_hosts,
         ),
+        waiting=_make_waiting(settings) if settings.async_bucket else None,
         write_log=_write_log,
     )
+
+
+def _make_waiting(settings: Settings) -> Waiting:
+    objects, endpoint = make_clients(settings.invoke_timeout_seconds)
+    return Waiting(objects, endpoint, endpoint_name=settings.endpoint_name, bucket=settings.async_bucket)
 
 
 _SERVICE = _make_service(Settings.from_environment(os.environ))

@@ -30,6 +30,12 @@ class Settings:
     """The longest wait for the endpoint."""
     allowed_image_hosts: tuple[str, ...]
     """Hosts that may be fetched from, `*.example.com` for all below one; empty allows every public host."""
+    auth: str
+    """How the gateway guards predictions, for the API's description alone: "iam", "jwt" or "none"."""
+    jwt_issuer: str
+    """Who issues the tokens where `auth` is "jwt"."""
+    async_bucket: str
+    """Where images wait and results arrive when the endpoint is asynchronous; empty when it is not."""
 
     VARIABLES: ClassVar[Mapping[str, bool]] = MappingProxyType(
         {
@@ -39,6 +45,9 @@ class Settings:
             "FETCH_TIMEOUT_SECONDS": True,
             "INVOKE_TIMEOUT_SECONDS": True,
             "ALLOWED_IMAGE_HOSTS": False,
+            "AUTH": True,
+            "JWT_ISSUER": False,
+            "ASYNC_BUCKET": False,
         }
     )
     """Each variable that is read, and whether it must be set."""
@@ -54,6 +63,11 @@ class Settings:
             fetch_timeout_seconds=reader.number("FETCH_TIMEOUT_SECONDS", 0.1, 60),
             invoke_timeout_seconds=reader.number("INVOKE_TIMEOUT_SECONDS", 0.1, 60),
             allowed_image_hosts=reader.hosts("ALLOWED_IMAGE_HOSTS"),
+            auth=reader.text("AUTH", r"iam|jwt|none", "how the API is guarded"),
+            jwt_issuer=reader.text("JWT_ISSUER", r"(https://\S+)?", "the tokens' issuer or nothing"),
+            async_bucket=reader.text(
+                "ASYNC_BUCKET", r"([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?", "a bucket's name or nothing"
+            ),
         )
         if reader.faults:
             raise SettingsError(" ".join(reader.faults))

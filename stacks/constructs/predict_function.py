@@ -7,6 +7,7 @@ from constructs import Construct
 
 from config.names import ALIAS
 from config.sections.api import Api, Concurrency
+from stacks.constructs.async_requests import AsyncRequests
 from stacks.constructs.findings import acknowledge
 from stacks.constructs.functions import PythonFunction
 from stacks.constructs.model_endpoint import ModelEndpoint
@@ -14,9 +15,11 @@ from stacks.constructs.target_tracking import WARM_ENVIRONMENTS, TargetTracking
 
 
 class PredictFunction(Construct):
-    """May invoke one endpoint and write its own log; nothing else."""
+    """May invoke one endpoint and write its own log; if that is asynchronous, leave images and fetch results too."""
 
-    def __init__(self, scope: Construct, id: str, *, config: Api, endpoint: ModelEndpoint) -> None:
+    def __init__(
+        self, scope: Construct, id: str, *, config: Api, endpoint: ModelEndpoint, requests: AsyncRequests | None
+    ) -> None:
         super().__init__(scope, id)
         self.function = PythonFunction(
             self,
@@ -34,15 +37,21 @@ class PredictFunction(Construct):
                 "FETCH_TIMEOUT_SECONDS": str(config.fetch_timeout_seconds),
                 "INVOKE_TIMEOUT_SECONDS": str(config.invoke_timeout_seconds),
                 "ALLOWED_IMAGE_HOSTS": ",".join(config.allowed_image_hosts),
+                "AUTH": config.auth,
+                "JWT_ISSUER": config.jwt.issuer if config.jwt else "",
+                "ASYNC_BUCKET": requests.bucket.bucket_name if requests else "",
             },
             statements=[
                 iam.PolicyStatement(
                     sid="InvokeEndpoint",
-                    actions=["sagemaker:InvokeEndpoint"],
+                    actions=["sagemaker:InvokeEndpointAsync" if requests else "sagemaker:InvokeEndpoint"],
                     resources=[endpoint.arn_in(Stack.of(self))],
-                )
+                ),
+                *(requests.statements(Stack.of(self)) if requests else []),
             ],
         )
+        if requests and self.function.role:
+            requests.acknowledge(self.function.role)
         acknowledge(
             self.function,
             "Serverless-LambdaDLQ",

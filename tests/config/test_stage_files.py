@@ -9,14 +9,14 @@ import pytest
 from config import ConfigError, available_stages, load_stage
 from config.load import FOLDER, parse_stage
 from config.model import StageConfig
-from config.sections.section import Section
+from config.sections.section import inner_section
 from tests.config.stage_file import REMOVE, changed, faults
 
 
 def keys(section=StageConfig, prefix=""):
     for name, field in section.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, Section):
+        inner = inner_section(field.annotation)
+        if inner:
             yield from keys(inner, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}"
@@ -235,7 +235,7 @@ def test_every_key_is_described_in_the_schema():
         section = StageConfig
         *path, name = key.split(".")
         for part in path:
-            section = section.model_fields[part].annotation
+            section = inner_section(section.model_fields[part].annotation)
         assert section.model_fields[name].description, key
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from lambda_src.predict.settings import Settings
 from tests import synth
-from tests.stacks import variants
+from tests.stacks import test_permissions, variants
+from tests.stacks.permissions import api as table
 
 pytestmark = pytest.mark.xdist_group("synth")
 
@@ -26,6 +27,7 @@ def test_predictions_are_signed_and_page_and_health_are_open():
         "POST /predict": "AWS_IAM",
         "GET /": "NONE",
         "GET /healthz": "NONE",
+        "GET /openapi.json": "NONE",
     }
 
 
@@ -38,10 +40,115 @@ def test_open_predictions_are_the_stage_files_own_word():
 @pytest.mark.parametrize("stage", synth.STAGES)
 def test_every_route_is_throttled_and_logged(stage):
     properties = synth.only(synth.templates(stage)["api"], "AWS::ApiGatewayV2::Stage")
-    throttle = properties["DefaultRouteSettings"]
-    assert throttle["ThrottlingRateLimit"] > 0
-    assert throttle["ThrottlingBurstLimit"] > 0
+    for throttle in (properties["DefaultRouteSettings"], properties["RouteSettings"]["POST /predict"]):
+        assert throttle["ThrottlingRateLimit"] > 0
+        assert throttle["ThrottlingBurstLimit"] > 0
     assert "DestinationArn" in properties["AccessLogSettings"]
+
+
+@pytest.mark.parametrize("stage", synth.STAGES)
+def test_stage_comes_after_the_routes_whose_throttling_it_names(stage):
+    template = synth.templates(stage)["api"]
+    (body,) = synth.resources(template, "AWS::ApiGatewayV2::Stage").values()
+    assert set(synth.resources(template, "AWS::ApiGatewayV2::Route")) <= set(body["DependsOn"])
+
+
+def test_no_site_but_its_own_may_ask_unless_the_stage_file_says_so():
+    for stage in synth.STAGES:
+        assert "CorsConfiguration" not in synth.only(synth.templates(stage)["api"], "AWS::ApiGatewayV2::Api")
+
+
+def test_sites_of_the_stage_file_may_ask_without_cookies():
+    cors = {"origins": ["https://app.example.com"], "max_age_seconds": 77}
+    configured = synth.only(variants.rooms(api__cors=cors)["api"], "AWS::ApiGatewayV2::Api")["CorsConfiguration"]
+    assert configured == {
+        "AllowOrigins": ["https://app.example.com"],
+        "AllowMethods": ["GET", "POST"],
+        "AllowHeaders": [
+            *("authorization", "content-type", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"),
+        ],
+        "ExposeHeaders": ["location", "retry-after"],
+        "MaxAge": 77,
+    }
+
+
+JWT = {"issuer": "https://id.example.com/", "audience": ["whippet", "other"], "scopes": ["whippet/predict"]}
+
+
+def test_tokens_are_checked_before_predictions_and_nowhere_else():
+    template = variants.rooms(api__auth="jwt", api__jwt=JWT)["api"]
+    assert routes(template) == {
+        "POST /predict": "JWT",
+        "GET /": "NONE",
+        "GET /healthz": "NONE",
+        "GET /openapi.json": "NONE",
+    }
+    authorizer = synth.only(template, "AWS::ApiGatewayV2::Authorizer")
+    assert authorizer["JwtConfiguration"] == {"Issuer": "https://id.example.com/", "Audience": ["whippet", "other"]}
+    assert authorizer["IdentitySource"] == ["$request.header.Authorization"]
+    scopes = {
+        route["Properties"]["RouteKey"]: route["Properties"].get("AuthorizationScopes")
+        for route in synth.resources(template, "AWS::ApiGatewayV2::Route").values()
+    }
+    assert scopes.pop("POST /predict") == ["whippet/predict"]
+    assert set(scopes.values()) == {None}
+
+
+CANARY = {"percent": 15, "minutes": 7}
+
+
+@pytest.fixture(scope="module")
+def canary():
+    return variants.rooms(api__canary=CANARY)["api"]
+
+
+def test_an_alias_moves_by_codedeploy_where_the_stage_file_wants_a_canary(canary):
+    (alias,) = synth.resources(canary, "AWS::Lambda::Alias").values()
+    (application,) = synth.resources(canary, "AWS::CodeDeploy::Application")
+    (group,) = synth.resources(canary, "AWS::CodeDeploy::DeploymentGroup")
+    assert alias["UpdatePolicy"] == {
+        "CodeDeployLambdaAliasUpdate": {
+            "ApplicationName": {"Ref": application},
+            "DeploymentGroupName": {"Ref": group},
+        }
+    }
+    assert synth.only(canary, "AWS::CodeDeploy::DeploymentConfig") == {
+        "ComputePlatform": "Lambda",
+        "TrafficRoutingConfig": {
+            "Type": "TimeBasedCanary",
+            "TimeBasedCanary": {"CanaryPercentage": 15, "CanaryInterval": 7},
+        },
+    }
+
+
+def test_a_canary_is_taken_back_by_alarms_on_function_and_api(canary):
+    group = synth.only(canary, "AWS::CodeDeploy::DeploymentGroup")
+    alarms = synth.resources(canary, "AWS::CloudWatch::Alarm")
+    assert group["AlarmConfiguration"] == {"Enabled": True, "Alarms": [{"Name": {"Ref": name}} for name in alarms]}
+    assert group["AutoRollbackConfiguration"] == {
+        "Enabled": True,
+        "Events": ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM"],
+    }
+    watched = {
+        (alarm["Properties"]["Namespace"], alarm["Properties"]["MetricName"]): {
+            dimension["Name"] for dimension in alarm["Properties"]["Dimensions"]
+        }
+        for alarm in alarms.values()
+    }
+    assert watched == {("AWS/Lambda", "Errors"): {"FunctionName", "Resource"}, ("AWS/ApiGateway", "5xx"): {"ApiId"}}
+
+
+def test_codedeploy_may_move_this_functions_alias_and_no_other(canary):
+    role = test_permissions.roles(canary)["CanaryRole"]
+    assert test_permissions.statements(role) == table.CANARY
+    (trust,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert (trust["Principal"]["Service"], test_permissions.plain(trust["Condition"])) == table.TRUST["CanaryRole"]
+
+
+def test_without_a_canary_an_alias_moves_at_once():
+    for stage in synth.STAGES:
+        (alias,) = synth.resources(synth.templates(stage)["api"], "AWS::Lambda::Alias").values()
+        assert "UpdatePolicy" not in alias
 
 
 @pytest.mark.parametrize("stage", synth.STAGES)
@@ -63,6 +170,20 @@ def test_environment_is_what_the_handler_reads(stage):
 @pytest.mark.parametrize("stage", synth.STAGES)
 def test_handler_accepts_its_environment(stage):
     assert Settings.from_environment(predict(synth.templates(stage)["api"])["Environment"]["Variables"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "auth", "issuer"),
+    [
+        ({}, "iam", ""),
+        ({"api__auth": "none"}, "none", ""),
+        ({"api__auth": "jwt", "api__jwt": JWT}, "jwt", JWT["issuer"]),
+    ],
+    ids=["iam", "none", "jwt"],
+)
+def test_function_describes_the_api_as_it_is_guarded(changes, auth, issuer):
+    settings = Settings.from_environment(predict(variants.rooms(**changes)["api"])["Environment"]["Variables"])
+    assert (settings.auth, settings.jwt_issuer) == (auth, issuer)
 
 
 def test_handler_accepts_every_host_that_the_stage_file_does():

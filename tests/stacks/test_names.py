@@ -13,13 +13,16 @@ CHOSEN = {
     ("AWS::Lambda::Alias", "Name"): {"live"},
     ("AWS::ApiGatewayV2::Stage", "StageName"): {"$default"},
     ("AWS::ApiGatewayV2::Api", "Name"): {"Api"},
+    ("AWS::ApiGatewayV2::Authorizer", "Name"): {"Jwt"},
     ("AWS::ApplicationAutoScaling::ScalingPolicy", "PolicyName"): {"track-load"},
 }
 # Where CloudFormation takes a physical name for the types that our templates hold.
 NAMING_PROPERTIES = {
     "AWS::ApiGatewayV2::Api": ["Name"],
+    "AWS::ApiGatewayV2::Authorizer": ["Name"],
     "AWS::ApiGatewayV2::Stage": ["StageName"],
     "AWS::ApplicationAutoScaling::ScalingPolicy": ["PolicyName"],
+    "AWS::CloudWatch::Alarm": ["AlarmName"],
     "AWS::CodeBuild::Project": ["Name"],
     "AWS::EC2::FlowLog": ["LogGroupName"],
     "AWS::EC2::InternetGateway": [],
@@ -30,6 +33,9 @@ NAMING_PROPERTIES = {
     "AWS::EC2::VPC": [],
     "AWS::EC2::VPCEndpoint": [],
     "AWS::EC2::VPCGatewayAttachment": [],
+    "AWS::CodeDeploy::Application": ["ApplicationName"],
+    "AWS::CodeDeploy::DeploymentConfig": ["DeploymentConfigName"],
+    "AWS::CodeDeploy::DeploymentGroup": ["DeploymentGroupName"],
     "AWS::ECR::Repository": ["RepositoryName"],
     "AWS::Events::Rule": ["Name"],
     "AWS::IAM::Role": ["RoleName"],

@@ -8,6 +8,7 @@ from tests.stacks import variants
 pytestmark = pytest.mark.xdist_group("synth")
 
 VARIANT = "ProductionVariants.0."
+PREDICTIONS = "RouteSettings.POST /predict."
 TRACKING = "TargetTrackingScalingPolicyConfiguration."
 # Key, a value that stands nowhere else, room, type, property. Keys set together share no value.
 SETTINGS = [
@@ -56,9 +57,17 @@ SETTINGS = [
         19,
         "api",
         "AWS::ApiGatewayV2::Stage",
+        PREDICTIONS + "ThrottlingRateLimit",
+    ),
+    ("api__throttle_burst", 29, "api", "AWS::ApiGatewayV2::Stage", PREDICTIONS + "ThrottlingBurstLimit"),
+    (
+        "api__open_requests_per_second",
+        31,
+        "api",
+        "AWS::ApiGatewayV2::Stage",
         "DefaultRouteSettings.ThrottlingRateLimit",
     ),
-    ("api__throttle_burst", 29, "api", "AWS::ApiGatewayV2::Stage", "DefaultRouteSettings.ThrottlingBurstLimit"),
+    ("api__open_burst", 33, "api", "AWS::ApiGatewayV2::Stage", "DefaultRouteSettings.ThrottlingBurstLimit"),
 ]
 
 

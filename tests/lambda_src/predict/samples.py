@@ -15,6 +15,7 @@ ENVIRONMENT = {
     "MAX_IMAGE_BYTES": "4500000",
     "FETCH_TIMEOUT_SECONDS": "5",
     "INVOKE_TIMEOUT_SECONDS": "10",
+    "AUTH": "none",
 }
 PREDICTIONS = [{"label": "beagle", "probability": 0.75}, {"label": "whippet", "probability": 0.25}]
 

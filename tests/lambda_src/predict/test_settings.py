@@ -13,6 +13,9 @@ def test_the_environment_becomes_typed_settings() -> None:
         fetch_timeout_seconds=5.0,
         invoke_timeout_seconds=10.0,
         allowed_image_hosts=("a.example.com", "*.example.org"),
+        auth="none",
+        jwt_issuer="",
+        async_bucket="",
     )
 
 

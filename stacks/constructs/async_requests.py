@@ -1,0 +1,42 @@
+"""Where an asynchronous endpoint's requests and results lie, and what a function needs to leave and fetch them."""
+
+from dataclasses import dataclass
+
+from aws_cdk import Aws, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+
+from stacks.constructs.findings import acknowledge_wildcard
+
+# As in lambda_src/predict/waiting.py; a test holds the two together.
+WRITTEN = ("async/input", "async/tickets")
+READ = ("async/tickets", "async/output", "async/failure")
+
+
+@dataclass(frozen=True)
+class AsyncRequests:
+    bucket: s3.IBucket
+    key: kms.IKey
+
+    def statements(self, stack: Stack) -> list[iam.PolicyStatement]:
+        return [
+            iam.PolicyStatement(sid="LeaveRequests", actions=["s3:PutObject"], resources=self._arns(WRITTEN)),
+            iam.PolicyStatement(sid="FetchResults", actions=["s3:GetObject"], resources=self._arns(READ)),
+            iam.PolicyStatement(
+                sid="UseKey",
+                actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                resources=[self.key.key_arn],
+                conditions={"StringEquals": {"kms:ViaService": f"s3.{stack.region}.{Aws.URL_SUFFIX}"}},
+            ),
+        ]
+
+    def acknowledge(self, role: iam.IRole) -> None:
+        bucket = Stack.of(self.bucket).export_value(self.bucket.bucket_arn)
+        for prefix in sorted({*WRITTEN, *READ}):
+            acknowledge_wildcard(
+                role, f"{bucket}/{prefix}/*", "Each request has an id that nobody can guess; the prefix is theirs alone"
+            )
+
+    def _arns(self, prefixes: tuple[str, ...]) -> list[str]:
+        return [self.bucket.arn_for_objects(f"{prefix}/*") for prefix in prefixes]
