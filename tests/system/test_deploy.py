@@ -32,6 +32,19 @@ def test_page_and_health_answer_without_a_signature(deployed):
     assert "content-security-policy" in page.headers
 
 
+def test_api_describes_itself_as_it_was_deployed(deployed):
+    answer = deployed.call("GET", "/openapi.json")
+    assert answer.status == 200
+    said = answer.json()
+    assert said["paths"].keys() == {"/predict", "/", "/healthz", "/openapi.json"}
+    assert said["paths"]["/predict"]["post"]["security"] == []
+
+
+def test_without_cors_other_sites_are_told_nothing(deployed):
+    answer = deployed.call("OPTIONS", "/predict")
+    assert "access-control-allow-origin" not in {name.lower() for name in answer.headers}
+
+
 def test_what_is_no_image_is_refused_in_a_sentence(deployed):
     answer = deployed.call("POST", "/predict", b"hello")
     assert answer.status == 415
