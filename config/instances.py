@@ -10,6 +10,38 @@ NVME_FAMILIES = {
 }
 # Graviton: c6g, m7gd, r8g ... but not g5, which starts with its g.
 ARM_FAMILY = re.compile(r"[a-z]+[0-9]+g[dn]*")
+# What SageMaker hosts endpoints on, family by size, as its API lists them; a test compares.
+_HOSTED = {
+    "t2": "medium large xlarge 2xlarge",
+    "m4": "xlarge 2xlarge 4xlarge 10xlarge 16xlarge",
+    "m5 m5d r5 r5d": "large xlarge 2xlarge 4xlarge 12xlarge 24xlarge",
+    "c4": "large xlarge 2xlarge 4xlarge 8xlarge",
+    "p2": "xlarge 8xlarge 16xlarge",
+    "p3": "2xlarge 8xlarge 16xlarge",
+    "c5 c5d": "large xlarge 2xlarge 4xlarge 9xlarge 18xlarge",
+    "g4dn": "xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge",
+    "inf1": "xlarge 2xlarge 6xlarge 24xlarge",
+    "dl1 p4d p4de": "24xlarge",
+    "c6i m6i r6i c6in": "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge",
+    "g5 g6 g6e": "xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge",
+    "r8g c8g m8g": "medium large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge",
+    "g7 g7e": "2xlarge 4xlarge 8xlarge 12xlarge 24xlarge 48xlarge",
+    "c7g m6g m6gd c6g c6gd c6gn r6g r6gd": "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge",
+    "trn1": "2xlarge 32xlarge",
+    "trn1n": "32xlarge",
+    "trn2 p5e p5en p6-b200 p6-b300": "48xlarge",
+    "inf2": "xlarge 8xlarge 24xlarge 48xlarge",
+    "p5": "4xlarge 48xlarge",
+    "m7i c7i r7i": "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge",
+    "r7gd": "medium large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge",
+    "p6e-gb200": "36xlarge",
+}
+HOSTED_TYPES = {
+    f"ml.{family}.{size}"
+    for families, sizes in _HOSTED.items()
+    for family in families.split()
+    for size in sizes.split()
+}
 
 
 def family(instance_type: str) -> str:

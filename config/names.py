@@ -6,10 +6,16 @@ Chosen are: what CloudFormation demands a name for, and the endpoint's and varia
 from dataclasses import dataclass
 
 VARIANT = "primary"
+SHADOW = "shadow"
+"""The shadow variant's name, which its metrics and captures carry."""
+CLASSIFIER = "classifier"
+"""The container that serves the model, among others of an inference pipeline."""
 ALIAS = "live"
 """The predict function's alias: what the API calls, and what provisioned concurrency belongs to."""
 SCALING_POLICY = "track-load"
 """A scaling policy's name is unique within its target only, so that one name serves every target."""
+WAKE_POLICY = "wake"
+"""The policy that starts the first instance of an endpoint that sleeps."""
 
 
 @dataclass(frozen=True)

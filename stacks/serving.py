@@ -1,17 +1,22 @@
-"""The model behind an endpoint that scales."""
+"""The model behind an endpoint that scales, and for batches."""
 
 from aws_cdk import CfnOutput, Environment, Stack
+from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
 from config import StageConfig
 from config.names import VARIANT, Names
 from stacks.constructs import source_folders
+from stacks.constructs.async_topics import AsyncTopics
+from stacks.constructs.batch_transform import BatchRole
+from stacks.constructs.containers import Containers
+from stacks.constructs.endpoint_scaling import EndpointScaling
 from stacks.constructs.hosting_role import HostingRole
-from stacks.constructs.model_data import model_data_url
-from stacks.constructs.model_endpoint import ModelEndpoint
+from stacks.constructs.model_endpoint import ModelEndpoint, role_noun, variant_names
+from stacks.constructs.placement import Placement
+from stacks.constructs.rollback_alarms import RollbackAlarms
 from stacks.constructs.serving_image import serving_image
 from stacks.constructs.tar_asset import TarAsset
-from stacks.constructs.target_tracking import ENDPOINT_INSTANCES, TargetTracking
 from stacks.data import DataStack
 from stacks.image import ImageStack
 
@@ -28,45 +33,85 @@ class ServingStack(Stack):
         names: Names,
         data: DataStack,
         image: ImageStack | None,
+        placement: Placement | None = None,
         env: Environment,
     ) -> None:
         super().__init__(scope, id, env=env, description="Whippet's model behind a scaled endpoint")
-        endpoint_name = names.endpoint(config.serving.mode)
-        container = serving_image(self, config.image, image.builder if image else None)
-        starter = TarAsset(self, "StarterModel", path=source_folders.STARTER_MODEL)
+        own, endpoint_name = config.serving, names.endpoint(config.serving.mode)
+        containers = Containers(
+            image=serving_image(self, config.image, image.builder if image else None),
+            pipeline=own.pipeline,
+            starter=TarAsset(self, "StarterModel", path=source_folders.STARTER_MODEL),
+            bucket=data.bucket,
+            placement=placement,
+            security_group=self._security_group(placement),
+        )
+        topics = AsyncTopics(self, "Results", key=data.key) if own.async_ is not None and own.async_.notify else None
+        alarms = (
+            RollbackAlarms(
+                self,
+                "Rollback",
+                config=own.rollout.alarms,
+                endpoint_name=endpoint_name,
+                variants=variant_names(own),
+            )
+            if own.rollout is not None and own.rollout.alarms is not None
+            else None
+        )
         role = HostingRole(
             self,
             "HostingRole",
             endpoint_name=endpoint_name,
-            image=container,
-            starter=starter,
+            repositories=containers.repositories,
+            starter=containers.starter,
             bucket=data.bucket,
             key=data.key,
-            captures=config.serving.capture_percent > 0,
+            captures=own.capture_percent > 0,
+            queues=own.mode == "async",
+            topics=topics,
+            alarm_arns=alarms.arns if alarms else [],
         )
         self.endpoint = ModelEndpoint(
             self,
-            "Hosting",
+            # An endpoint cannot change its mode: in another one it is another resource.
+            "Hosting" if own.mode == "realtime" else f"{own.mode.capitalize()}Hosting",
             endpoint_name=endpoint_name,
-            config=config.serving,
-            image=container,
-            model_data_url=model_data_url(config.model, starter, data.bucket),
+            model=config.model,
+            config=own,
+            containers=containers,
             role=role,
             bucket=data.bucket,
             key=data.key,
+            topics=topics,
+            alarms=alarms,
         )
-        if config.serving.scaling.enabled:
-            scaling = config.serving.scaling
-            TargetTracking(
-                self,
-                "Scaling",
-                scalable=ENDPOINT_INSTANCES,
-                resource_id=f"endpoint/{self.endpoint.resource.attr_endpoint_name}/variant/{VARIANT}",
-                minimum=scaling.min_instances,
-                maximum=scaling.max_instances,
-                target=scaling.target_invocations_per_minute,
-                scale_out_cooldown_seconds=scaling.scale_out_cooldown_seconds,
-                scale_in_cooldown_seconds=scaling.scale_in_cooldown_seconds,
-            )
+        if own.scaling.enabled:
+            for variant in variant_names(own):
+                scaled = "Scaling" if variant == VARIANT else f"{role_noun(variant)}Scaling"
+                EndpointScaling(self, scaled, config=own, endpoint=self.endpoint, variant=variant)
+        if own.batch:
+            self._batch(config, data, containers)
         CfnOutput(self, "EndpointName", value=endpoint_name, description="What InvokeEndpoint takes")
         CfnOutput(self, "ModelVersion", value=config.model.version, description="Version of the model that is served")
+        if topics is not None:
+            CfnOutput(self, "SuccessTopicArn", value=topics.success.topic_arn, description="Tells of each result")
+            CfnOutput(self, "ErrorTopicArn", value=topics.error.topic_arn, description="Tells of each failure")
+
+    def _security_group(self, placement: Placement | None) -> ec2.ISecurityGroup | None:
+        if placement is None:
+            return None
+        return ec2.SecurityGroup(
+            self, "Instances", vpc=placement.vpc, description="The endpoint's and batches' instances"
+        )
+
+    def _batch(self, config: StageConfig, data: DataStack, containers: Containers) -> None:
+        role = BatchRole(
+            self,
+            "BatchRole",
+            repositories=containers.repositories,
+            starter=containers.starter,
+            bucket=data.bucket,
+            key=data.key,
+        )
+        model = containers.model(self, "BatchModel", artifact=config.model.artifact, role=role)
+        CfnOutput(self, "BatchModelName", value=model.attr_model_name, description="What a batch transform job runs")

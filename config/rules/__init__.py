@@ -4,7 +4,20 @@ Each yields faults (the stage cannot work) or warnings (it works, but likely not
 that it reads; it is skipped while one of them does not even have the right shape.
 """
 
-from config.rules import api, image, network, serving, stage
+from config.rules import api, hosting_modes, image, network, rollout, serving, stage, variants
 from config.rules.table import RULES, Finding, check, toml
 
-__all__ = ["RULES", "Finding", "api", "check", "image", "network", "serving", "stage", "toml"]
+__all__ = [
+    "RULES",
+    "Finding",
+    "api",
+    "check",
+    "hosting_modes",
+    "image",
+    "network",
+    "rollout",
+    "serving",
+    "stage",
+    "toml",
+    "variants",
+]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from config.instances import ARM_FAMILY, family
 from config.registries import ecr_repository
+from config.rules.serving import instance_types
 from config.rules.table import Finding, rule
 from config.sections.image import Image
 from config.sections.serving import Serving
@@ -44,9 +45,12 @@ def image_lies_in_the_registry_of_its_region(stage: Stage, image: Image) -> Iter
 
 @rule("image", "serving")
 def built_images_run_on_x86(image: Image, serving: Serving) -> Iterator[Finding]:
-    if image.source != "uri" and ARM_FAMILY.fullmatch(family(serving.instance_type)):
-        message = (
-            "is an Arm type, and the image is built for x86-64; choose ml.m5.large, or give an Arm image with "
-            'image.source = "uri"'
-        )
-        yield Finding("serving.instance_type", serving.instance_type, message)
+    if image.source == "uri":
+        return
+    for key, kind in instance_types(serving):
+        if ARM_FAMILY.fullmatch(family(kind)):
+            message = (
+                "is an Arm type, and the image is built for x86-64; choose ml.m5.large, or give an Arm image with "
+                'image.source = "uri"'
+            )
+            yield Finding(key, kind, message)

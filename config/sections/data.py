@@ -8,5 +8,7 @@ class Data(Section):
     """Days for which an overwritten or deleted object can still be brought back; storage is billed for them."""
     capture_days: Days
     """Days for which captured requests and answers are kept."""
+    async_days: Days
+    """Days for which what was sent to an endpoint in mode "async", and its answers, are kept."""
     access_log_days: Days
     """Days for which the bucket's access log is kept."""

@@ -11,6 +11,13 @@ from config.sections.data import Data
 from stacks.constructs.findings import acknowledge
 
 CAPTURE_PREFIX = "capture"
+# What an endpoint in mode "async" is sent, what it answers, and what it says of a failure.
+ASYNC_PREFIX = "async"
+ASYNC_INPUT_PREFIX = f"{ASYNC_PREFIX}/input"
+ASYNC_OUTPUT_PREFIX = f"{ASYNC_PREFIX}/output"
+ASYNC_FAILURE_PREFIX = f"{ASYNC_PREFIX}/failure"
+BATCH_INPUT_PREFIX = "batch/input"
+BATCH_OUTPUT_PREFIX = "batch/output"
 MODELS_PREFIX = "models"
 UNFINISHED_UPLOAD_DAYS = 7
 
@@ -70,12 +77,18 @@ class DataBucket(s3.Bucket):
                     expired_object_delete_marker=True,
                     abort_incomplete_multipart_upload_after=Duration.days(UNFINISHED_UPLOAD_DAYS),
                 ),
-                s3.LifecycleRule(
-                    id="forget-captures",
-                    prefix=f"{CAPTURE_PREFIX}/",
-                    expiration=Duration.days(config.capture_days),
-                    # What users sent is gone when it is said to be gone, not when a deleted version expires.
-                    noncurrent_version_expiration=Duration.days(1),
+                # What users sent is gone when it is said to be gone, not when a deleted version expires.
+                *(
+                    s3.LifecycleRule(
+                        id=name,
+                        prefix=f"{prefix}/",
+                        expiration=Duration.days(days),
+                        noncurrent_version_expiration=Duration.days(1),
+                    )
+                    for name, prefix, days in (
+                        ("forget-captures", CAPTURE_PREFIX, config.capture_days),
+                        ("forget-requests", ASYNC_PREFIX, config.async_days),
+                    )
                 ),
             ],
             removal_policy=removal_policy,
