@@ -36,7 +36,9 @@ class Containers:
         others = [given_image(one.image).repository_arn for one in (*self._before, *self._after)]
         return list(dict.fromkeys([self.image.repository_arn, *others]))
 
-    def model(self, scope: Construct, id: str, *, artifact: str, role: iam.IRole) -> sagemaker.CfnModel:
+    def model(
+        self, scope: Construct, id: str, *, artifact: str, role: iam.IRole, serverless: bool = False
+    ) -> sagemaker.CfnModel:
         url = model_data_url(artifact, self.starter, self.bucket)
         others = bool(self._before or self._after)
         classifier = Definition(
@@ -47,6 +49,9 @@ class Containers:
             scope,
             id,
             execution_role_arn=role.role_arn,
+            # Containers need nothing from outside: SageMaker brings the model and takes logs and captures away. A
+            # serverless endpoint refuses the setting.
+            enable_network_isolation=None if serverless else True,
             primary_container=None if others else classifier,
             containers=sequence if others else None,
             vpc_config=self._vpc(),

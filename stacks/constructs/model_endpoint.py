@@ -45,7 +45,8 @@ class ModelEndpoint(Construct):
         super().__init__(scope, id)
         self.endpoint_name = endpoint_name
         """A plain string, so that other stacks need no export to know it."""
-        served = containers.model(self, "Model", artifact=model.artifact, role=role)
+        serverless = config.mode == "serverless"
+        served = containers.model(self, "Model", artifact=model.artifact, role=role, serverless=serverless)
         variants = [_first(config, served)]
         for variant in config.variants:
             other = containers.model(self, f"{role_noun(variant.name)}Model", artifact=variant.artifact, role=role)
@@ -55,11 +56,10 @@ class ModelEndpoint(Construct):
             other = containers.model(self, "ShadowModel", artifact=config.shadow.artifact, role=role)
             # The first variant's weight is 1: this is the share of its requests.
             shadows.append(_another(SHADOW, config.shadow, config, other, weight=config.shadow.percent / 100))
-        encrypted = config.encrypt_volume and config.mode != "serverless"
         configuration = Config(
             self,
             "Config",
-            kms_key_id=key.key_arn if encrypted else None,
+            kms_key_id=key.key_arn if config.encrypt_volume else None,
             production_variants=variants,
             shadow_production_variants=shadows or None,
             data_capture_config=_capture(config.capture_percent, bucket, key) if config.capture_percent else None,

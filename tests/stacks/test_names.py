@@ -14,7 +14,7 @@ CHOSEN = {
     ("AWS::ApiGatewayV2::Stage", "StageName"): {"$default"},
     ("AWS::ApiGatewayV2::Api", "Name"): {"Api"},
     ("AWS::ApiGatewayV2::Authorizer", "Name"): {"Jwt"},
-    ("AWS::ApplicationAutoScaling::ScalingPolicy", "PolicyName"): {"track-load"},
+    ("AWS::ApplicationAutoScaling::ScalingPolicy", "PolicyName"): {"track-load", "wake"},
 }
 # Where CloudFormation takes a physical name for the types that our templates hold.
 NAMING_PROPERTIES = {
@@ -47,6 +47,8 @@ NAMING_PROPERTIES = {
     "AWS::Logs::LogGroup": ["LogGroupName"],
     "AWS::S3::Bucket": ["BucketName"],
     "AWS::S3::BucketPolicy": [],
+    "AWS::SNS::Topic": ["TopicName"],
+    "AWS::SNS::TopicPolicy": [],
     "AWS::SageMaker::Endpoint": ["EndpointName"],
     "AWS::SageMaker::EndpointConfig": ["EndpointConfigName"],
     "AWS::SageMaker::Model": ["ModelName"],

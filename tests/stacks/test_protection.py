@@ -153,8 +153,10 @@ def test_buckets_forget_as_the_stage_file_says(stage):
     }
     assert rules["AccessLog"]["expire"]["ExpirationInDays"] == days.access_log_days
     assert rules["Bucket"]["tidy"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": days.noncurrent_days}
-    assert rules["Bucket"]["forget-captures"]["ExpirationInDays"] == days.capture_days
-    assert rules["Bucket"]["forget-captures"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
+    for name, prefix, kept in (("captures", "capture/", days.capture_days), ("requests", "async/", days.async_days)):
+        rule = rules["Bucket"][f"forget-{name}"]
+        assert (rule["Prefix"], rule["ExpirationInDays"]) == (prefix, kept)
+        assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
 
 
 @pytest.mark.parametrize("stage", synth.STAGES)

@@ -15,18 +15,41 @@ def serving(stage="dev"):
     return synth.templates(stage)["serving"]
 
 
+def named(template, start):
+    """The properties of the single resource whose logical id is this and a hash."""
+    (found,) = [
+        body["Properties"]
+        for name, body in template["Resources"].items()
+        if re.fullmatch(f"{start}([0-9A-F]{{8}})?", name)
+    ]
+    return found
+
+
 def hosting_statements(template):
-    (policy,) = synth.only(template, "AWS::IAM::Role")["Policies"]
+    (policy,) = named(template, "HostingRole")["Policies"]
     return {statement["Sid"]: statement for statement in policy["PolicyDocument"]["Statement"]}
 
 
 def test_model_data_is_addressed_by_content_and_ends_in_tar_gz():
-    url = synth.only(serving("local"), "AWS::SageMaker::Model")["PrimaryContainer"]["ModelDataUrl"]
+    url = named(serving("local"), "HostingModel")["PrimaryContainer"]["ModelDataUrl"]
     assert re.fullmatch(r"s3://cdk-hnb659fds-assets-000000000000-us-east-1/[0-9a-f]{64}\.tar\.gz", url)
 
 
-def test_container_has_no_way_out():
-    assert synth.only(serving(), "AWS::SageMaker::Model")["EnableNetworkIsolation"] is True
+@pytest.mark.parametrize("model", ["HostingModel", "BatchModel"])
+def test_container_has_no_way_out(model):
+    assert named(serving(), model)["EnableNetworkIsolation"] is True
+
+
+def test_batches_run_the_served_model_under_a_role_of_their_own():
+    hosted, batch = named(serving(), "HostingModel"), named(serving(), "BatchModel")
+    assert hosted["PrimaryContainer"] == batch["PrimaryContainer"]
+    assert hosted["ExecutionRoleArn"] != batch["ExecutionRoleArn"]
+    assert serving()["Outputs"]["BatchModelName"]["Value"] == {"Fn::GetAtt": ["BatchModel", "ModelName"]}
+
+
+def test_without_batches_there_is_neither_model_nor_role():
+    template = variants.rooms(serving__batch=False)["serving"]
+    assert not [name for name in template["Resources"] if name.startswith("Batch")]
 
 
 def test_starter_model_ships_as_it_is():
@@ -95,7 +118,7 @@ def test_a_promotion_changes_the_model_and_nothing_else():
     before, after = serving(), variants.rooms(model__artifact=ARTIFACT, model__version="7")["serving"]
     changed = {name for name in before["Resources"] if before["Resources"][name] != after["Resources"].get(name)}
     assert before["Resources"].keys() == after["Resources"].keys()
-    assert changed == {"HostingModelABEBB7E1"}
-    url = synth.only(after, "AWS::SageMaker::Model")["PrimaryContainer"]["ModelDataUrl"]
+    assert changed == {"HostingModelABEBB7E1", "BatchModel"}
+    url = named(after, "HostingModel")["PrimaryContainer"]["ModelDataUrl"]
     assert url["Fn::Join"][1][-1] == f"/{ARTIFACT}"
     assert after["Outputs"]["ModelVersion"]["Value"] == "7"

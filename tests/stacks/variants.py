@@ -11,7 +11,7 @@ from stacks import whippet
 from tests import synth
 
 
-def build(changes):
+def build(changes, outdir=None):
     raw = tomllib.loads((FOLDER / "dev.toml").read_text())
     for path, value in changes.items():
         *sections, key = path.split("__")
@@ -19,7 +19,7 @@ def build(changes):
         for section in sections:
             place = place[section]
         place[key] = value
-    app = App(context=synth.context())
+    app = App(context=synth.context(), outdir=outdir)
     with mock.patch.object(whippet, "load_stage", return_value=parse_stage(raw, "config/dev.toml")):
         whippet.build_app(app, "dev")
     return app

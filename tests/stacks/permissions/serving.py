@@ -1,6 +1,14 @@
 """Roles of the serving stack."""
 
-HOSTING = {
+SAGEMAKER = (
+    "sagemaker.amazonaws.com",
+    {
+        "StringEquals": {"aws:SourceAccount": "ACCOUNT"},
+        "ArnLike": {"aws:SourceArn": "arn:aws:sagemaker:us-east-1:ACCOUNT:*"},
+    },
+)
+# What every model needs.
+MODEL = {
     "ReadModel": (
         "Allow",
         ("s3:GetObject",),
@@ -12,21 +20,6 @@ HOSTING = {
         ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"),
         ("<image:BuilderRepository.Arn>",),
     ),
-    "WriteLog": (
-        "Allow",
-        ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"),
-        (
-            "arn:aws:logs:us-east-1:ACCOUNT:log-group:/aws/sagemaker/Endpoints/whippet-STAGE-realtime",
-            "arn:aws:logs:us-east-1:ACCOUNT:log-group:/aws/sagemaker/Endpoints/whippet-STAGE-realtime:*",
-        ),
-    ),
-    "PublishMetrics": (
-        "Allow",
-        ("cloudwatch:PutMetricData",),
-        ("*",),
-        {"StringEquals": {"cloudwatch:namespace": "/aws/sagemaker/Endpoints"}},
-    ),
-    "WriteCaptures": ("Allow", ("s3:PutObject",), ("<data:Bucket.Arn>/capture/*",)),
     "UseKey": (
         "Allow",
         ("kms:Decrypt", "kms:GenerateDataKey"),
@@ -34,24 +27,81 @@ HOSTING = {
         {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}},
     ),
 }
-# A given image: nothing is built, and its repository is named by the stage file.
-REHEARSED = {
-    **HOSTING,
-    "PullImage": (
-        *HOSTING["PullImage"][:2],
-        ("arn:aws:ecr:us-east-1:ACCOUNT:repository/whippet-local-serving",),
-    ),
+
+
+def reports(log_group, namespace):
+    arn = f"arn:aws:logs:us-east-1:ACCOUNT:log-group:{log_group}"
+    return {
+        "WriteLog": (
+            "Allow",
+            ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"),
+            (arn, f"{arn}:*"),
+        ),
+        "PublishMetrics": (
+            "Allow",
+            ("cloudwatch:PutMetricData",),
+            ("*",),
+            {"StringEquals": {"cloudwatch:namespace": namespace}},
+        ),
+    }
+
+
+HOSTING = {
+    **MODEL,
+    **reports("/aws/sagemaker/Endpoints/whippet-STAGE-realtime", "/aws/sagemaker/Endpoints"),
+    "WriteCaptures": ("Allow", ("s3:PutObject",), ("<data:Bucket.Arn>/capture/*",)),
 }
-TRUST = {
-    "HostingRole": (
-        "sagemaker.amazonaws.com",
-        {
-            "StringEquals": {"aws:SourceAccount": "ACCOUNT"},
-            "ArnLike": {"aws:SourceArn": "arn:aws:sagemaker:us-east-1:ACCOUNT:*"},
-        },
+# Where alarms may take an update back.
+WATCHED = {
+    "WatchAlarms": (
+        "Allow",
+        ("cloudwatch:DescribeAlarms",),
+        ("<RollbackPrimaryErrors.Arn>", "<RollbackPrimaryLatency.Arn>"),
     )
 }
+BATCH = {
+    **MODEL,
+    **reports("/aws/sagemaker/TransformJobs", "/aws/sagemaker/TransformJobs"),
+    "FindBatch": (
+        "Allow",
+        ("s3:ListBucket",),
+        ("<data:Bucket.Arn>",),
+        {"StringLike": {"s3:prefix": "batch/input/*"}},
+    ),
+    "ReadBatch": ("Allow", ("s3:GetObject",), ("<data:Bucket.Arn>/batch/input/*",)),
+    "WriteResults": ("Allow", ("s3:PutObject",), ("<data:Bucket.Arn>/batch/output/*",)),
+}
+# A given image: nothing is built, and its repository is named by the stage file.
+REHEARSED = {
+    "PullImage": (*MODEL["PullImage"][:2], ("arn:aws:ecr:us-east-1:ACCOUNT:repository/whippet-local-serving",))
+}
+# In mode "async", with topics.
+QUEUED = {
+    **MODEL,
+    **reports("/aws/sagemaker/Endpoints/whippet-STAGE-async", "/aws/sagemaker/Endpoints"),
+    "WriteCaptures": HOSTING["WriteCaptures"],
+    "ReadRequests": ("Allow", ("s3:GetObject",), ("<data:Bucket.Arn>/async/input/*",)),
+    "WriteResults": (
+        "Allow",
+        ("s3:PutObject",),
+        ("<data:Bucket.Arn>/async/output/*", "<data:Bucket.Arn>/async/failure/*"),
+    ),
+    "TellOfResults": ("Allow", ("sns:Publish",), ("<ResultsSuccess>", "<ResultsError>")),
+    "UseKey": (
+        *MODEL["UseKey"][:3],
+        {"StringEquals": {"kms:ViaService": ("s3.us-east-1.amazonaws.com", "sns.us-east-1.amazonaws.com")}},
+    ),
+}
+# In mode "serverless", which captures nothing.
+ON_DEMAND = {
+    **MODEL,
+    **reports("/aws/sagemaker/Endpoints/whippet-STAGE-serverless", "/aws/sagemaker/Endpoints"),
+    "UseKey": ("Allow", ("kms:Decrypt",), *MODEL["UseKey"][2:]),
+}
+TRUST = {"HostingRole": SAGEMAKER, "BatchRole": SAGEMAKER}
 
 
 def roles(stage):
-    return {"HostingRole": REHEARSED if stage == "local" else HOSTING}
+    rehearsed = REHEARSED if stage == "local" else {}
+    watched = WATCHED if stage == "prod" else {}
+    return {"HostingRole": {**HOSTING, **watched, **rehearsed}, "BatchRole": {**BATCH, **rehearsed}}
