@@ -82,7 +82,7 @@ def canary_and_warm_environments_exclude_each_other(api: Api) -> Iterator[Findin
 @rule("api", "serving")
 def function_does_not_throttle_before_one_instance_is_full(api: Api, serving: Serving) -> Iterator[Finding]:
     own, target = api.concurrency, serving.scaling.target_invocations_per_minute
-    if own.reserved is None or not serving.scaling.enabled:
+    if own.reserved is None or target is None or not serving.scaling.enabled:
         return
     ceiling = own.reserved * 60_000 / own.typical_call_ms
     if ceiling < target:

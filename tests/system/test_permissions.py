@@ -92,9 +92,15 @@ def start_build(session: Session, project: str) -> None:
     session.client("codebuild").start_build(projectName=project)
 
 
-PREDICT, HOSTING = "PredictFunctionPartsRole", "HostingRole"
+def list_objects(session: Session, deployed: Deployed, prefix: str) -> None:
+    session.client("s3").list_objects_v2(Bucket=deployed.bucket, Prefix=prefix)
+
+
+PREDICT, HOSTING, BATCH = "PredictFunctionPartsRole", "HostingRole", "BatchRole"
 FLOW_LOG = "FlowLogRole"
 BUILD, BUILD_FUNCTION = "BuilderBuildRole", "BuilderFunctionPartsRole"
+
+TRANSFORM_LOG = "/aws/sagemaker/TransformJobs"
 
 SUCCEEDS = [
     Call(PREDICT, "invokes its endpoint", lambda s, d: invoke(s, d.endpoint, d)),
@@ -107,6 +113,15 @@ SUCCEEDS = [
     Call(HOSTING, "writes the endpoint's log", lambda s, d: make_and_put_log(s, d.endpoint_log)),
     Call(HOSTING, "publishes its metrics", lambda s, d: put_metric(s, "/aws/sagemaker/Endpoints")),
     Call(FLOW_LOG, "writes its log", lambda s, d: put_log(s, d.flow_log)),
+    Call(BATCH, "reads its model", lambda s, d: get_object(s, *d.model)),
+    Call(BATCH, "reads a promoted model", lambda s, d: get_object(s, d.bucket, "models/seed")),
+    Call(BATCH, "finds a batch", lambda s, d: list_objects(s, d, "batch/input/")),
+    Call(BATCH, "reads a batch", lambda s, d: get_object(s, d.bucket, "batch/input/seed")),
+    Call(BATCH, "writes a result", lambda s, d: put_object(s, d, "batch/output/matrix")),
+    Call(BATCH, "logs in to ECR", lambda s, d: s.client("ecr").get_authorization_token()),
+    Call(BATCH, "pulls its image", lambda s, d: pull(s, d.repository)),
+    Call(BATCH, "writes the jobs' log", lambda s, d: make_and_put_log(s, TRANSFORM_LOG)),
+    Call(BATCH, "publishes its metrics", lambda s, d: put_metric(s, TRANSFORM_LOG)),
     Call(BUILD, "reads its sources", lambda s, d: get_object(s, *d.sources)),
     Call(BUILD, "logs in to ECR", lambda s, d: s.client("ecr").get_authorization_token()),
     Call(BUILD, "pushes to its repository", lambda s, d: push(s, d.built_repository)),
@@ -115,6 +130,42 @@ SUCCEEDS = [
     Call(BUILD_FUNCTION, "starts the build", lambda s, d: start_build(s, d.project)),
 ]
 DENIALS = [
+    Call(
+        BATCH,
+        "looks through the models",
+        lambda s, d: list_objects(s, d, "models/"),
+        lambda d: [allow("s3:ListBucket", f"arn:aws:s3:::{d.bucket}")],
+    ),
+    Call(
+        BATCH,
+        "reads a capture",
+        lambda s, d: get_object(s, d.bucket, "capture/seed"),
+        lambda d: [allow("s3:GetObject", object_arn(d.bucket, "capture/seed"))],
+    ),
+    Call(
+        BATCH,
+        "changes its batch",
+        lambda s, d: put_object(s, d, "batch/input/matrix"),
+        lambda d: [allow("s3:PutObject", object_arn(d.bucket, "batch/input/matrix"))],
+    ),
+    Call(
+        BATCH,
+        "invokes the endpoint",
+        lambda s, d: invoke(s, d.endpoint, d),
+        lambda d: [allow("sagemaker:InvokeEndpoint", d.arn("sagemaker", f"endpoint/{d.endpoint}"))],
+    ),
+    Call(
+        BATCH,
+        "uses the key past S3",
+        lambda s, d: s.client("kms").generate_data_key(KeyId=d.key, KeySpec="AES_256"),
+        lambda d: [allow("kms:GenerateDataKey", d.key)],
+    ),
+    Call(
+        HOSTING,
+        "reads a batch",
+        lambda s, d: get_object(s, d.bucket, "batch/input/seed"),
+        lambda d: [allow("s3:GetObject", object_arn(d.bucket, "batch/input/seed"))],
+    ),
     Call(
         FLOW_LOG,
         "writes another log",

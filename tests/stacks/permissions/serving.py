@@ -84,9 +84,9 @@ QUEUED = {
     "WriteResults": (
         "Allow",
         ("s3:PutObject",),
-        ("<data:Bucket.Arn>/async/output/*", "<data:Bucket.Arn>/async/failure/*"),
+        ("<data:Bucket.Arn>/async/failure/*", "<data:Bucket.Arn>/async/output/*"),
     ),
-    "TellOfResults": ("Allow", ("sns:Publish",), ("<ResultsSuccess>", "<ResultsError>")),
+    "TellOfResults": ("Allow", ("sns:Publish",), ("<ResultsError>", "<ResultsSuccess>")),
     "UseKey": (
         *MODEL["UseKey"][:3],
         {"StringEquals": {"kms:ViaService": ("s3.us-east-1.amazonaws.com", "sns.us-east-1.amazonaws.com")}},
