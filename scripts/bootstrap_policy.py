@@ -10,6 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests import synth  # noqa: E402 - found through the line above
+from tests.stacks import variants  # noqa: E402
+from tests.stacks.hosting import VARIANTS  # noqa: E402
 
 REGION = "us-east-1"
 # IAM counts characters without white space; a role takes ten policies of this size.
@@ -58,14 +61,12 @@ PROVIDERS = re.compile(r"OpenIDConnectProvider")
 ASSETS = "arn:aws:s3:::cdk-*-assets-*"
 
 
-def types() -> set[str]:
-    """Every resource type of every stage."""
-    return {
-        body["Type"]
-        for stage in synth.STAGES
-        for template in synth.templates(stage).values()
-        for body in template["Resources"].values()
-    }
+@cache
+def types() -> frozenset[str]:
+    """Every resource type of every stage, and of every way to host that a stage file may choose."""
+    stages = [template for stage in synth.STAGES for template in synth.templates(stage).values()]
+    others = [template for changes in VARIANTS.values() for template in variants.rooms(**changes).values()]
+    return frozenset(body["Type"] for template in (*stages, *others) for body in template["Resources"].values())
 
 
 def actions(kinds: Iterable[str]) -> set[str]:
