@@ -6,6 +6,7 @@ from aws_cdk import Aws, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
+from constructs import IConstruct
 
 from stacks.constructs.findings import acknowledge_wildcard
 
@@ -31,11 +32,13 @@ class AsyncRequests:
             ),
         ]
 
-    def acknowledge(self, role: iam.IRole) -> None:
+    def acknowledge(self, place: IConstruct) -> None:
         bucket = Stack.of(self.bucket).export_value(self.bucket.bucket_arn)
         for prefix in sorted({*WRITTEN, *READ}):
             acknowledge_wildcard(
-                role, f"{bucket}/{prefix}/*", "Each request has an id that nobody can guess; the prefix is theirs alone"
+                place,
+                f"{bucket}/{prefix}/*",
+                "Each request has an id that nobody can guess; the prefix is theirs alone",
             )
 
     def _arns(self, prefixes: tuple[str, ...]) -> list[str]:

@@ -50,8 +50,9 @@ class PredictFunction(Construct):
                 *(requests.statements(Stack.of(self)) if requests else []),
             ],
         )
-        if requests and self.function.role:
-            requests.acknowledge(self.function.role)
+        if requests:
+            # Not on the function's role, which is a stand-in for the one that the finding is about.
+            requests.acknowledge(self)
         acknowledge(
             self.function,
             "Serverless-LambdaDLQ",

@@ -15,7 +15,10 @@ DIGEST = f"111122223333.dkr.ecr.us-east-1.amazonaws.com/serving@sha256:{'0' * 64
 
 
 def container(template):
-    return synth.only(template, "AWS::SageMaker::Model")["PrimaryContainer"]["Image"]
+    """Of the endpoint and of batches alike."""
+    served, batch = (body["Properties"] for body in synth.resources(template, "AWS::SageMaker::Model").values())
+    assert served["PrimaryContainer"] == batch["PrimaryContainer"]
+    return served["PrimaryContainer"]["Image"]
 
 
 def test_codebuild_image_is_pinned_by_the_digest_it_was_built_to():
@@ -107,7 +110,7 @@ def test_given_image_is_used_as_it_is_and_only_its_repository_may_be_pulled():
     template = variants.rooms(image__source="uri", image__uri=DIGEST)
     assert "image" not in template
     assert container(template["serving"]) == DIGEST
-    (policy,) = synth.only(template["serving"], "AWS::IAM::Role")["Policies"]
+    policy, *_ = next(iter(synth.resources(template["serving"], "AWS::IAM::Role").values()))["Properties"]["Policies"]
     (pull,) = [s for s in policy["PolicyDocument"]["Statement"] if s["Sid"] == "PullImage"]
     assert pull["Resource"]["Fn::Join"][1][-1] == ":ecr:us-east-1:111122223333:repository/serving"
 
