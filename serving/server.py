@@ -1,5 +1,6 @@
 """One process's life: bind, warm up, serve, drain."""
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -8,6 +9,7 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from typing import Any
 
 import uvicorn
 
@@ -24,6 +26,7 @@ log = logging.getLogger("serving")
 # longer than the idle time of the load balancers in front, so that they close first and never write into a closed one
 KEEP_ALIVE_SECONDS = 75
 LAST_JOB_SECONDS = 1.0
+NEWCOMERS_SECONDS = 0.05
 
 
 class Server(uvicorn.Server):
@@ -47,8 +50,19 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         start = time.monotonic()
         log.info("draining", extra={"facts": {"connections": len(self.server_state.connections)}})
+        newcomers = asyncio.create_task(self._close_newcomers(set(self.server_state.connections)))
         await super().shutdown(sockets)
+        newcomers.cancel()
         log.info("drained", extra={"facts": {"seconds": round(time.monotonic() - start, 2)}})
+
+    async def _close_newcomers(self, known: set[Any]) -> None:
+        """Uvicorn tells the connections of this moment to end. One that was being accepted joins them just afterwards,
+        and would idle until the time for draining is over."""
+        while True:
+            for connection in set(self.server_state.connections) - known:
+                known.add(connection)
+                connection.shutdown()
+            await asyncio.sleep(NEWCOMERS_SECONDS)
 
 
 def serve(artifact: Artifact, settings: Settings, host: str) -> int:

@@ -1,5 +1,6 @@
 """Starting, refusing to start, draining: the process as SageMaker meets it."""
 
+import asyncio
 import hashlib
 import json
 import os
@@ -15,8 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from PIL import Image
+from uvicorn.lifespan.off import LifespanOff
 
+from serving.server import Server
 from tests.serving.pictures import encode, jpeg
 from tests.serving.processes import MODEL, ROOT, ServerProcess, wait_until
 
@@ -138,6 +142,27 @@ def test_idle_connection_does_not_hold_up_the_end() -> None:
         start = time.monotonic()
         assert process.stop() == 0
         assert time.monotonic() - start < 5
+
+
+class Newcomer:
+    """A connection that was being accepted when the signal came."""
+
+    def __init__(self, connections: set[Any]) -> None:
+        self.connections = connections
+
+    def shutdown(self) -> None:
+        self.connections.discard(self)
+
+
+def test_connection_accepted_at_the_last_moment_does_not_hold_up_the_end_either() -> None:
+    async def drain() -> None:
+        server = Server(uvicorn.Config("none", lifespan="off", timeout_graceful_shutdown=25))
+        server.servers, server.lifespan = [], LifespanOff(server.config)
+        connections = server.server_state.connections
+        asyncio.get_running_loop().call_later(0.02, lambda: connections.add(Newcomer(connections)))
+        await asyncio.wait_for(server.shutdown(), 5)
+
+    asyncio.run(drain())
 
 
 def test_interrupt_from_the_keyboard_drains_as_well() -> None:

@@ -11,6 +11,7 @@ from local import control
 from local.home import LocalError
 from ops import demo
 from ops.console import Steps
+from tests import synth
 
 pytestmark = pytest.mark.xdist_group("deployed")
 
@@ -32,7 +33,7 @@ def test_demo_run_again_changes_nothing_and_predicts(on_the_deployed_system, qui
     said = quiet_steps.console.file.getvalue()
     assert "done before" in said
     assert "nothing to change" in said
-    assert found.stacks.keys() == {f"whippet-local-{room}" for room in ("data", "serving", "api", "image")}
+    assert found.stacks.keys() == {f"whippet-local-{room}" for room in (*synth.templates("local"), "image")}
     assert len(found.predictions) == 10
     assert all(prediction.label == prediction.image.removesuffix(".jpg") for prediction in found.predictions)
 
