@@ -5,7 +5,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 LAMBDA_SRC = ROOT / "lambda_src"
 SERVING = ROOT / "serving"
-STARTER_MODEL = ROOT / "training" / "starter" / "model.tar.gz"
+TRAINING = ROOT / "training"
+STARTER_MODEL = TRAINING / "starter" / "model.tar.gz"
 
 EXCLUDE = ["**/__pycache__", "**/*.pyc", "**/.DS_Store"]
 SERVING_EXCLUDE = [*EXCLUDE, "images.toml"]  # for rehearsals only
