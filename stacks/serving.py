@@ -1,7 +1,6 @@
 """The model behind an endpoint that scales, and for batches."""
 
 from aws_cdk import CfnOutput, Environment, Stack
-from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
 from config import StageConfig
@@ -12,6 +11,7 @@ from stacks.constructs.batch_transform import BatchRole
 from stacks.constructs.containers import Containers
 from stacks.constructs.endpoint_scaling import EndpointScaling
 from stacks.constructs.hosting_role import HostingRole
+from stacks.constructs.instances_network import InstancesNetwork
 from stacks.constructs.model_endpoint import ModelEndpoint, role_noun, variant_names
 from stacks.constructs.placement import Placement
 from stacks.constructs.rollback_alarms import RollbackAlarms
@@ -43,8 +43,7 @@ class ServingStack(Stack):
             pipeline=own.pipeline,
             starter=TarAsset(self, "StarterModel", path=source_folders.STARTER_MODEL),
             bucket=data.bucket,
-            placement=placement,
-            security_group=self._security_group(placement),
+            network=InstancesNetwork(self, "Instances", placement=placement) if placement else None,
         )
         topics = AsyncTopics(self, "Results", key=data.key) if own.async_ is not None and own.async_.notify else None
         alarms = (
@@ -62,8 +61,7 @@ class ServingStack(Stack):
             self,
             "HostingRole",
             endpoint_name=endpoint_name,
-            repositories=containers.repositories,
-            starter=containers.starter,
+            containers=containers,
             bucket=data.bucket,
             key=data.key,
             captures=own.capture_percent > 0,
@@ -97,19 +95,11 @@ class ServingStack(Stack):
             CfnOutput(self, "SuccessTopicArn", value=topics.success.topic_arn, description="Tells of each result")
             CfnOutput(self, "ErrorTopicArn", value=topics.error.topic_arn, description="Tells of each failure")
 
-    def _security_group(self, placement: Placement | None) -> ec2.ISecurityGroup | None:
-        if placement is None:
-            return None
-        return ec2.SecurityGroup(
-            self, "Instances", vpc=placement.vpc, description="The endpoint's and batches' instances"
-        )
-
     def _batch(self, config: StageConfig, data: DataStack, containers: Containers) -> None:
         role = BatchRole(
             self,
             "BatchRole",
-            repositories=containers.repositories,
-            starter=containers.starter,
+            containers=containers,
             bucket=data.bucket,
             key=data.key,
         )

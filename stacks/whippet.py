@@ -23,14 +23,21 @@ def build_app(app: App, stage_name: str | None) -> None:
         app.node.set_context(switch, True)
 
     data = DataStack(app, names.stack("data"), config=config, names=names, env=environment)
-    NetworkStack(app, names.stack("network"), config=config.network, data=data, env=environment)
+    network = NetworkStack(app, names.stack("network"), config=config.network, data=data, env=environment)
     image = (
         ImageStack(app, names.stack("image"), config=config, env=environment)
         if config.image.source == "codebuild"
         else None
     )
     serving = ServingStack(
-        app, names.stack("serving"), config=config, names=names, data=data, image=image, env=environment
+        app,
+        names.stack("serving"),
+        config=config,
+        names=names,
+        data=data,
+        image=image,
+        placement=network.placement,
+        env=environment,
     )
     ApiStack(
         app,

@@ -5,6 +5,7 @@ from typing import Any
 
 from config.rules.table import Finding, rule
 from config.rules.variants import containers
+from config.sections.network import Network
 from config.sections.serving import Serving
 
 # A mode, the key, its value where the mode cannot have it (else None), and why, with the remedy.
@@ -77,6 +78,13 @@ def modes_exclude_what_they_cannot_have(serving: Serving) -> Iterator[Finding]:
         value = value_of(serving)
         if mode == serving.mode and value is not None:
             yield Finding(key, value, f'serving.mode = "{mode}": {message}')
+
+
+@rule("network", "serving")
+def serverless_stays_outside_the_network(network: Network, serving: Serving) -> Iterator[Finding]:
+    if network.isolated and serving.mode == "serverless":
+        message = 'a serverless endpoint cannot run inside a VPC; set it to false or choose mode "realtime" or "async"'
+        yield Finding("network.isolated", True, message)
 
 
 @rule("serving")

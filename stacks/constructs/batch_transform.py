@@ -1,15 +1,13 @@
 """What a batch transform job needs: the served model under a role that reads batches and writes their results."""
 
-from collections.abc import Sequence
-
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from stacks.constructs.buckets import BATCH_INPUT_PREFIX, BATCH_OUTPUT_PREFIX
+from stacks.constructs.containers import Containers
 from stacks.constructs.model_role import ModelRole, log_group_arn, objects
-from stacks.constructs.tar_asset import TarAsset
 
 LOG_GROUP = METRICS_NAMESPACE = "/aws/sagemaker/TransformJobs"
 
@@ -22,8 +20,7 @@ class BatchRole(ModelRole):
         scope: Construct,
         id: str,
         *,
-        repositories: Sequence[str],
-        starter: TarAsset,
+        containers: Containers,
         bucket: s3.IBucket,
         key: kms.IKey,
     ) -> None:
@@ -34,8 +31,7 @@ class BatchRole(ModelRole):
             policy="Batch",
             log_group=log_group_arn(scope, LOG_GROUP),
             metrics_namespace=METRICS_NAMESPACE,
-            repositories=repositories,
-            starter=starter,
+            containers=containers,
             bucket=bucket,
             key=key,
             key_actions=["kms:Decrypt", "kms:GenerateDataKey"],

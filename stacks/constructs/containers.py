@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
@@ -11,8 +10,8 @@ from constructs import Construct
 
 from config.names import CLASSIFIER
 from config.sections.variants import Container, Pipeline
+from stacks.constructs.instances_network import InstancesNetwork
 from stacks.constructs.model_data import model_data_url
-from stacks.constructs.placement import Placement
 from stacks.constructs.serving_image import ServingImage, given_image
 from stacks.constructs.tar_asset import TarAsset
 
@@ -27,8 +26,7 @@ class Containers:
     pipeline: Pipeline | None
     starter: TarAsset
     bucket: s3.IBucket
-    placement: Placement | None
-    security_group: ec2.ISecurityGroup | None
+    network: InstancesNetwork | None
 
     @property
     def repositories(self) -> list[str]:
@@ -54,7 +52,7 @@ class Containers:
             enable_network_isolation=None if serverless else True,
             primary_container=None if others else classifier,
             containers=sequence if others else None,
-            vpc_config=self._vpc(),
+            vpc_config=self.network.vpc_config if self.network else None,
         )
 
     @property
@@ -68,10 +66,3 @@ class Containers:
     def _other(self, one: Container) -> Definition:
         url = model_data_url(one.artifact, self.starter, self.bucket) if one.artifact else None
         return Definition(image=one.image, model_data_url=url, container_hostname=one.name)
-
-    def _vpc(self) -> sagemaker.CfnModel.VpcConfigProperty | None:
-        if self.placement is None or self.security_group is None:
-            return None
-        return sagemaker.CfnModel.VpcConfigProperty(
-            subnets=self.placement.subnet_ids, security_group_ids=[self.security_group.security_group_id]
-        )

@@ -14,8 +14,8 @@ from stacks.constructs.buckets import (
     ASYNC_OUTPUT_PREFIX,
     CAPTURE_PREFIX,
 )
+from stacks.constructs.containers import Containers
 from stacks.constructs.model_role import ModelRole, log_group_arn, objects
-from stacks.constructs.tar_asset import TarAsset
 
 METRICS_NAMESPACE = "/aws/sagemaker/Endpoints"
 
@@ -27,8 +27,7 @@ class HostingRole(ModelRole):
         id: str,
         *,
         endpoint_name: str,
-        repositories: Sequence[str],
-        starter: TarAsset,
+        containers: Containers,
         bucket: s3.IBucket,
         key: kms.IKey,
         captures: bool,
@@ -60,8 +59,7 @@ class HostingRole(ModelRole):
             policy="Hosting",
             log_group=log_group_arn(scope, f"/aws/sagemaker/Endpoints/{endpoint_name}"),
             metrics_namespace=METRICS_NAMESPACE,
-            repositories=repositories,
-            starter=starter,
+            containers=containers,
             bucket=bucket,
             key=key,
             # S3 asks for Decrypt to read a model and, beside GenerateDataKey, to finish a capture written in parts.

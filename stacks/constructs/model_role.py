@@ -9,8 +9,8 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from stacks.constructs.buckets import MODELS_PREFIX
+from stacks.constructs.containers import Containers
 from stacks.constructs.findings import acknowledge_wildcard
-from stacks.constructs.tar_asset import TarAsset
 
 
 class ModelRole(iam.Role):
@@ -28,8 +28,7 @@ class ModelRole(iam.Role):
         policy: str,
         log_group: str,
         metrics_namespace: str,
-        repositories: Sequence[str],
-        starter: TarAsset,
+        containers: Containers,
         bucket: s3.IBucket,
         key: kms.IKey,
         key_actions: Sequence[str],
@@ -58,11 +57,12 @@ class ModelRole(iam.Role):
                 policy: iam.PolicyDocument(
                     statements=[
                         iam.PolicyStatement(
-                            sid="ReadModel", actions=["s3:GetObject"], resources=[starter.object_arn, models]
+                            sid="ReadModel", actions=["s3:GetObject"], resources=[containers.starter.object_arn, models]
                         ),
-                        *_pull(repositories),
+                        *_pull(containers.repositories),
                         *_report(log_group, metrics_namespace),
                         *statements,
+                        *(containers.network.statements() if containers.network else []),
                         _use_key(stack, key, key_actions, key_services),
                     ]
                 )
@@ -70,11 +70,12 @@ class ModelRole(iam.Role):
         )
         own = {
             "*": "ecr:GetAuthorizationToken and cloudwatch:PutMetricData know no resource: the one is bounded by the "
-            "statement on the repository, the other by its namespace",
+            "statement on the repository, the other by its namespace; neither do EC2's Describe actions",
             f"{log_group}:*": "SageMaker names the log streams; the group is of these alone",
             objects(bucket, MODELS_PREFIX): "Any model may become the served one, or has been it",
         }
-        for resource, reason in {**own, **wildcards}.items():
+        plugs = containers.network.wildcards() if containers.network else {}
+        for resource, reason in {**own, **plugs, **wildcards}.items():
             acknowledge_wildcard(self, resource, reason)
 
 

@@ -61,6 +61,7 @@ REFUSED = [
     ({**SERVERLESS, "serving__shadow": SHADOW}, 'serving.shadow.percent = 50: serving.mode = "serverless"'),
     ({**SERVERLESS, **rollout("rolling", 20)},
      'serving.rollout.kind = "rolling": a serverless endpoint has no instances to update in batches; choose "canary"'),
+    ({**SERVERLESS, "network__isolated": True}, "network.isolated = true: a serverless endpoint cannot run inside a VPC"),
     # sections belong to their modes
     ({"serving__mode": "async"}, 'serving.mode = "async": needs the section [serving.async]; add it'),
     ({"serving__async": ASYNC["serving__async"]},

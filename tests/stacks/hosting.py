@@ -53,6 +53,7 @@ VARIANTS = {
         "serving__shadow": {"artifact": MODEL, "version": "8", "percent": 40, "instance_count": 3},
         "serving__rollout": rollout("canary", step_percent=20),
     },
+    "isolated": {"network__isolated": True},
     "pipeline": {
         "serving__pipeline": {
             "before": [{"name": "decode", "image": DECODE}],

@@ -330,12 +330,36 @@ OTHERS = (
 @pytest.mark.parametrize("name", VARIANTS)
 def test_roles_may_do_what_the_table_says_and_nothing_else(templates, name):
     found = {role: statements(body) for role, body in roles(templates[name]).items()}
-    watched = found["HostingRole"].pop("WatchAlarms")
+    watched = found["HostingRole"].pop("WatchAlarms", (None, None, ()))
     assert set(watched[2]) == {
-        f"<Rollback{variant}{what}.Arn>" for variant in WATCHED[name] for what in ("Errors", "Latency")
+        f"<Rollback{variant}{what}.Arn>" for variant in WATCHED.get(name, ()) for what in ("Errors", "Latency")
     }
     table = {"HostingRole": HOSTING.get(name, permissions.HOSTING), "BatchRole": permissions.BATCH}
     if name == "pipeline":
         pull = permissions.MODEL["PullImage"]
         table = {role: {**rows, "PullImage": (*pull[:2], (*pull[2], *OTHERS))} for role, rows in table.items()}
+    if name == "isolated":
+        table = {role: {**rows, **permissions.PLUGS_IN} for role, rows in table.items()}
     assert json.loads(json.dumps(found)) == expected(table)
+
+
+# --- a stage without a way to the internet
+
+
+def test_isolated_instances_stand_in_the_isolated_subnets_and_nobody_calls_them(templates):
+    (group_id,) = synth.resources(templates["isolated"], "AWS::EC2::SecurityGroup")
+    group = synth.only(templates["isolated"], "AWS::EC2::SecurityGroup")
+    assert "SecurityGroupIngress" not in group
+    (way_out,) = group["SecurityGroupEgress"]
+    assert (way_out["IpProtocol"], way_out["FromPort"], way_out["ToPort"]) == ("tcp", 443, 443)
+    models = by_id(templates["isolated"], MODEL_TYPE)
+    assert models.keys() == {"HostingModel", "BatchModel"}
+    for model in models.values():
+        assert model["VpcConfig"]["SecurityGroupIds"] == [{"Fn::GetAtt": [group_id, "GroupId"]}]
+        subnets = [subnet["Fn::ImportValue"] for subnet in model["VpcConfig"]["Subnets"]]
+        assert len(subnets) == 2
+        assert all("IsolatedSubnet" in subnet for subnet in subnets)
+
+
+def test_instances_of_an_open_stage_stand_in_no_vpc_of_ours():
+    assert all("VpcConfig" not in model for model in by_id(synth.templates("dev")["serving"], MODEL_TYPE).values())

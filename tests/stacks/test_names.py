@@ -36,6 +36,7 @@ NAMING_PROPERTIES = {
     "AWS::CodeDeploy::Application": ["ApplicationName"],
     "AWS::CodeDeploy::DeploymentConfig": ["DeploymentConfigName"],
     "AWS::CodeDeploy::DeploymentGroup": ["DeploymentGroupName"],
+    "AWS::EC2::SecurityGroup": ["GroupName"],
     "AWS::ECR::Repository": ["RepositoryName"],
     "AWS::Events::Rule": ["Name"],
     "AWS::IAM::Role": ["RoleName"],

@@ -34,9 +34,9 @@ def plain(value):  # noqa: PLR0911  (one return an intrinsic)
         case {"Fn::GetAtt": [name, attribute]}:
             return f"<{name[:-8]}.{attribute}>"
         case {"Fn::ImportValue": name}:
-            room, output = re.fullmatch(r"whippet-\w+-(\w+):ExportsOutputFnGetAtt(.+)", name).groups()
-            resource, attribute = re.fullmatch(r"(\w+?)[0-9A-F]{8}([A-Z][a-z]+)[0-9A-F]{8}", output).groups()
-            return f"<{room}:{resource}.{attribute}>"
+            room, how, output = re.fullmatch(r"whippet-\w+-(\w+):ExportsOutput(FnGetAtt|Ref)(.+)", name).groups()
+            found = re.fullmatch(r"(\w+?)[0-9A-F]{8}([A-Z][a-z]+)?[0-9A-F]{8}", output)
+            return f"<{room}:{found[1]}.{found[2]}>" if how == "FnGetAtt" else f"<{room}:{found[1]}>"
         case {"Fn::Sub": text}:
             return plain(text.replace("${AWS::AccountId}", "ACCOUNT").replace("${AWS::Region}", "us-east-1"))
         case {"Fn::Join": [separator, parts]}:

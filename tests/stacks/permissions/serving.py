@@ -98,6 +98,40 @@ ON_DEMAND = {
     **reports("/aws/sagemaker/Endpoints/whippet-STAGE-serverless", "/aws/sagemaker/Endpoints"),
     "UseKey": ("Allow", ("kms:Decrypt",), *MODEL["UseKey"][2:]),
 }
+# Where the stage is isolated.
+INTERFACES = "arn:aws:ec2:us-east-1:ACCOUNT:network-interface/*"
+PLUGS_IN = {
+    "LookAtNetwork": (
+        "Allow",
+        (
+            "ec2:DescribeDhcpOptions",
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DescribeSecurityGroups",
+            "ec2:DescribeSubnets",
+            "ec2:DescribeVpcs",
+        ),
+        ("*",),
+    ),
+    "PlugIn": (
+        "Allow",
+        ("ec2:CreateNetworkInterface",),
+        (
+            INTERFACES,
+            "arn:aws:ec2:us-east-1:ACCOUNT:security-group/<InstancesSecurityGroup.GroupId>",
+            "arn:aws:ec2:us-east-1:ACCOUNT:subnet/<network:VpcIsolatedSubnet1Subnet>",
+            "arn:aws:ec2:us-east-1:ACCOUNT:subnet/<network:VpcIsolatedSubnet2Subnet>",
+        ),
+    ),
+    "HandOverAndUnplug": (
+        "Allow",
+        (
+            "ec2:CreateNetworkInterfacePermission",
+            "ec2:DeleteNetworkInterface",
+            "ec2:DeleteNetworkInterfacePermission",
+        ),
+        (INTERFACES,),
+    ),
+}
 TRUST = {"HostingRole": SAGEMAKER, "BatchRole": SAGEMAKER}
 
 
