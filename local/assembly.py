@@ -8,21 +8,27 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from local import hardening, interrupted, joints, lifecycle, pass_role
+from local import hardening, interrupted, joints, joints_cloudwatch, lifecycle, pass_role
+from local.alarms import Alarms
 from local.api_log import ApiLogs, watch_integrations
 from local.authority import KeyAuthority
 from local.autoscaling import Autoscaling, is_scaled
+from local.clock import Clock
 from local.cloudformation import autoscaling_types, sagemaker_types
 from local.ec2 import flow_logs
 from local.images import ImageRegistry
 from local.json_service import AwsError, HttpAnswer, JsonService, error_answer
+from local.provisioned import ProvisionedConcurrency
 from local.records import Scope
 from local.s3_access_log import AccessLog as S3AccessLog
 from local.sagemaker.control_plane import hosting_service
 from local.sagemaker.endpoints import Endpoints
 from local.sagemaker.launch import Launcher
+from local.sagemaker.metrics import InvocationMetrics
 from local.sagemaker.names import arn
 from local.sagemaker.runtime import endpoint_of, invoke
+from local.scalable import AliasConcurrency, VariantInstances
+from local.scaler import Scalable, Scaler
 from local.stack_roles import StackRoles
 from local.tls import Certificates
 
@@ -30,7 +36,10 @@ if TYPE_CHECKING:
     from local.server import Settings
 
 INVOCATIONS_AT_ONCE = 256
-LIFECYCLE_EVERY_SECONDS = 3600
+AGE_EVERY_SECONDS = 3600
+# As often as the quickest alarms are judged, by the clock of the embedded AWS.
+SCALING_EVERY_SECONDS = 10
+PROVISION_EVERY_SECONDS = 2
 DELIVER_LOGS_EVERY_SECONDS = 5
 logger = logging.getLogger("embedded-aws")
 
@@ -47,7 +56,16 @@ class Assembly:
             "AWS_CA_BUNDLE": bundle,
         }
         self.hosting = hosting_service()
-        self.autoscaling = Autoscaling(self._scalable)
+        self.clock = Clock(settings.clock)
+        self.scalable: dict[str, Scalable] = {"sagemaker": VariantInstances(self.hosting), "lambda": AliasConcurrency()}
+        self.autoscaling = Autoscaling(
+            lambda scope, namespace, resource_id: self.scalable[namespace].exists(scope, resource_id), self.clock
+        )
+        self.alarms = Alarms(self.clock)
+        self.scaler = Scaler(self.autoscaling.service.records, self.scalable, self.alarms, self.clock)
+        self.autoscaling.registered = self.scaler.registered
+        self.alarms.on_action = self.scaler.fired
+        self.provisioned = ProvisionedConcurrency(self.clock)
         launcher = Launcher(
             ImageRegistry(settings.images), settings.home.instances, process_environment, settings.launch_seconds
         )
@@ -55,6 +73,7 @@ class Assembly:
             self.hosting,
             launcher,
             lambda scope, endpoint, variant: is_scaled(self.autoscaling.service, scope, endpoint, variant),
+            InvocationMetrics(self.clock),
         )
         self._invocations = ThreadPoolExecutor(INVOCATIONS_AT_ONCE, thread_name_prefix="invoke-endpoint")
         self._types_added = False
@@ -64,6 +83,9 @@ class Assembly:
         hardening.install(bundle)
         self.api_logs.install()
         pass_role.install()
+        self.alarms.install()
+        self.provisioned.install()
+        joints.add_state("clock", self.clock)
         for service in (self.hosting, self.autoscaling.service):
             joints.add_service(service.name, service.target_prefix, self._handler(service), service.records)
         joints.add_state("stack_roles", self.roles.records)
@@ -77,6 +99,7 @@ class Assembly:
         if not self._types_added:
             self._types_added = True
             hardening.complete_cloudformation()
+            self.provisioned.complete_cloudformation()
             joints.add_resource_types(sagemaker_types(self.hosting, self.endpoints))
             joints.add_resource_types(autoscaling_types(self.autoscaling.service))
             joints.add_resource_types({"AWS::EC2::FlowLog": flow_logs.resource_type()})
@@ -101,20 +124,26 @@ class Assembly:
 
         return handle
 
-    def _scalable(self, scope: Scope, namespace: str, resource_id: str) -> bool:
-        if namespace != "sagemaker":
-            return True
-        parts = resource_id.split("/")
-        found = self.hosting.records.get(scope, "Endpoint", parts[1]) if len(parts) == 4 else None  # noqa: PLR2004
-        return found is not None and any(
-            variant["VariantName"] == parts[3] for variant in found["_deployment"]["Variants"]
-        )
+    async def _scale(self) -> None:
+        self.endpoints.publish_metrics()
+        self.alarms.judge()
+        self.scaler.tick()
+
+    async def _age(self) -> None:
+        now = datetime.now(UTC)
+        joints_cloudwatch.expire_log_events(now.timestamp())
+        await lifecycle.apply(now)
+
+    async def _provision(self) -> None:
+        self.provisioned.fill()
 
     def resume(self) -> None:
         """On the loop, once state is read back."""
         interrupted.end(joints.restored_stacks())
         self._upkeep = [
-            asyncio.create_task(_every(LIFECYCLE_EVERY_SECONDS, lambda: lifecycle.apply(datetime.now(UTC)))),
+            asyncio.create_task(_every(AGE_EVERY_SECONDS, self._age)),
+            asyncio.create_task(_every(self.clock.pause(SCALING_EVERY_SECONDS), self._scale)),
+            asyncio.create_task(_every(PROVISION_EVERY_SECONDS, self._provision)),
             asyncio.create_task(_every(DELIVER_LOGS_EVERY_SECONDS, self.s3_access_log.deliver)),
         ]
         threading.Thread(target=self.endpoints.resume, daemon=True, name="resume").start()

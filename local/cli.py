@@ -57,6 +57,13 @@ def _parser() -> argparse.ArgumentParser:
         default=control.LAUNCH_SECONDS,
         help="how long an endpoint's instance may take to its first healthy ping (AWS: 480; default %(default)s)",
     )
+    start.add_argument(
+        "--clock",
+        type=float,
+        default=1.0,
+        metavar="N",
+        help="CloudWatch and scaling live N times as fast, to see a day's scaling in minutes (default 1)",
+    )
     start.add_argument("--foreground", action="store_true", help="stay here until Ctrl-C")
     command("stop", _stop, "stop it and everything it started; state is kept")
     command("status", _status, "where it is, what exists, what is accepted without effect")
@@ -93,6 +100,7 @@ def _start(args: argparse.Namespace) -> int:
             account=args.account,
             region=args.region,
             launch_seconds=args.launch_seconds,
+            clock=args.clock,
             on_started=lambda found: _say_started(args, found, "started"),
         )
     found = control.start(
@@ -102,6 +110,7 @@ def _start(args: argparse.Namespace) -> int:
         account=args.account,
         region=args.region,
         launch_seconds=args.launch_seconds,
+        clock=args.clock,
     )
     _say_started(args, found, "started" if found.started_now else "runs already")
     return 0

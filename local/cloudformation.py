@@ -171,6 +171,15 @@ def autoscaling_types(service: JsonService) -> dict[str, ResourceType]:
             call(service, "PutScheduledAction", {**action, **target})
         return target_key(params), {"Id": target_key(params)}
 
+    def update_target(physical_id: str, old: Properties, new: Properties, stack: str) -> Provisioned:
+        answer = put_target("", new, stack)
+        kept = {action["ScheduledActionName"] for action in new.get("ScheduledActions", [])}
+        for action in old.get("ScheduledActions", []):
+            if action["ScheduledActionName"] not in kept:
+                params = {"ScheduledActionName": action["ScheduledActionName"], **{key: new[key] for key in identity}}
+                _ignoring_missing(service, "DeleteScheduledAction", params)
+        return answer
+
     def delete_target(physical_id: str, properties: Properties) -> None:
         _ignoring_missing(service, "DeregisterScalableTarget", dict(zip(identity, physical_id.split("|"), strict=True)))
 
@@ -190,9 +199,7 @@ def autoscaling_types(service: JsonService) -> dict[str, ResourceType]:
                 _ignoring_missing(service, "DeleteScalingPolicy", params)
 
     return {
-        "AWS::ApplicationAutoScaling::ScalableTarget": ResourceType(
-            put_target, functools.partial(_put_again, put_target), delete_target, identity
-        ),
+        "AWS::ApplicationAutoScaling::ScalableTarget": ResourceType(put_target, update_target, delete_target, identity),
         "AWS::ApplicationAutoScaling::ScalingPolicy": ResourceType(
             put_policy,
             functools.partial(_put_again, put_policy),

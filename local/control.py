@@ -34,6 +34,8 @@ WAIT_FOR_OTHER_SECONDS = 90.0
 POLL_SECONDS = 0.02
 NEEDED_BYTES = 200 * 1024 * 1024
 PORTS = range(65536)
+# Faster, and ten of its seconds would be too short to look at everything that scales.
+CLOCK_LIMIT = 600
 MACHINE = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", *CA_VARIABLES)
 
 
@@ -70,6 +72,7 @@ def start(
     account: str = DEFAULT_ACCOUNT,
     region: str = DEFAULT_REGION,
     launch_seconds: float = LAUNCH_SECONDS,
+    clock: float = 1.0,
 ) -> Running:
     """Start it unless it runs already; returns when it answers. LocalError says in one sentence why it does not."""
     project = Project.find()
@@ -86,7 +89,15 @@ def start(
             return found
         _refuse_what_cannot_start(home)
         _end_leftovers(home)
-        command = _server(home, images=images, port=port, account=account, region=region, launch_seconds=launch_seconds)
+        command = _server(
+            home,
+            images=images,
+            port=port,
+            account=account,
+            region=region,
+            launch_seconds=launch_seconds,
+            clock=clock,
+        )
         with home.log.open("ab") as log:
             process = subprocess.Popen(
                 command,
@@ -110,6 +121,7 @@ def run_in_foreground(
     account: str,
     region: str,
     launch_seconds: float,
+    clock: float,
     on_started: Callable[[Running], None],
 ) -> int:
     """The server as this very process's child, until Ctrl-C."""
@@ -119,7 +131,15 @@ def run_in_foreground(
             raise LocalError("The embedded AWS runs already: `python -m local stop` first.")
         _refuse_what_cannot_start(home)
         _end_leftovers(home)
-        command = _server(home, images=images, port=port, account=account, region=region, launch_seconds=launch_seconds)
+        command = _server(
+            home,
+            images=images,
+            port=port,
+            account=account,
+            region=region,
+            launch_seconds=launch_seconds,
+            clock=clock,
+        )
     process = subprocess.Popen(command, env=_server_environment(), start_new_session=True)
     told = False
     while (code := process.poll()) is None:
@@ -273,10 +293,15 @@ def _refuse_what_cannot_start(home: Home) -> None:
 
 
 def _server(
-    home: Home, *, images: Path | None, port: int, account: str, region: str, launch_seconds: float
+    home: Home, *, images: Path | None, port: int, account: str, region: str, launch_seconds: float, clock: float
 ) -> list[str]:
+    if not 1 <= clock <= CLOCK_LIMIT:
+        raise LocalError(
+            f"A clock {clock:g} times as fast cannot be kept: give --clock a number from 1 to {CLOCK_LIMIT}."
+        )
     command = [sys.executable, "-m", "local.server", "--home", str(home.folder), "--port", str(port)]
     command += ["--account", account, "--region", region, "--launch-seconds", str(launch_seconds)]
+    command += ["--clock", str(clock)]
     return command + (["--images", str(images)] if images else [])
 
 

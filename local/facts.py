@@ -18,3 +18,4 @@ class Facts:
     account: str
     region: str
     images: str | None
+    clock: float = 1.0

@@ -16,6 +16,7 @@ from local import bucket_properties, joints
 from local.authority import CannotAssume, assume_role
 from local.conditions import with_joins
 from local.encryption import encryption_checks, granted
+from local.provisioned import initialization_type
 from local.records import Scope
 from local.request_context import log_stream_arn, metric_namespace
 from local.throttle import TOO_MANY, Throttles
@@ -233,6 +234,7 @@ def _start_lambda(ca_bundle: str, command: list[str], **options: Foreign) -> "su
         environment[name] = ca_bundle
     environment["NODE_EXTRA_CA_CERTS"] = ca_bundle
     environment.setdefault("AWS_REGION", given.get("AWS_REGION", ""))
+    environment["AWS_LAMBDA_INITIALIZATION_TYPE"] = initialization_type()
     own = Path(tempfile.gettempdir()) / "functions" / environment.get("AWS_LAMBDA_FUNCTION_NAME", "unnamed")
     own.mkdir(parents=True, exist_ok=True)
     # Without these a library would find the user's own home by the user's number.

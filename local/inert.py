@@ -12,14 +12,6 @@ class Inert:
 
 
 ACCEPTED_WITHOUT_EFFECT = (
-    Inert(
-        "AWS::ApplicationAutoScaling::ScalingPolicy, ScheduledActions and a target's minimum",
-        "kept and described; no metrics loop acts on them yet, so fleets change size only when asked to",
-    ),
-    Inert(
-        "Lambda provisioned concurrency",
-        "kept and described; a first call in a fresh process is a cold start all the same",
-    ),
     Inert("InstanceType of an endpoint's variant, memory size of a function", "every process has this machine"),
     Inert("VolumeSizeInGB, KmsKeyId of an endpoint config", "no volume is attached, so there is none to encrypt"),
     Inert("EnableNetworkIsolation of a model", "a container is a process here and shares this machine's network"),

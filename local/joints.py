@@ -1,4 +1,4 @@
-"""Every place where this package reaches into MiniStack. Nothing else imports it.
+"""Every place where this package reaches into MiniStack, but for those in BESIDE. Nothing else imports it.
 
 MiniStack is pinned; `check` compares the names and signatures used here with what is installed, and a test calls it, so
 that an upgrade that moves one of them fails by name instead of somewhere downstream.
@@ -169,6 +169,9 @@ ATTRIBUTES = (
     "services.s3:_object_versions",
 )
 
+# The other modules that reach into MiniStack, each with its own SIGNATURES and ATTRIBUTES.
+BESIDE = ("joints_cloudwatch", "joints_lambda")
+
 CONDITION_USERS = ("engine", "stacks", "handlers", "changesets")
 
 Handler = Callable[[str, str, dict[str, str], bytes, dict[str, Any]], Awaitable[tuple[int, dict[str, str], bytes]]]
@@ -182,12 +185,17 @@ def check() -> None:
     """Raise with every difference at once."""
     installed = importlib.metadata.version("ministack")
     faults = [] if installed == PINNED_VERSION else [f"version {installed} is installed, {PINNED_VERSION} was fitted"]
-    for where, expected in SIGNATURES.items():
+    beside = [importlib.import_module(f"local.{name}") for name in BESIDE]
+    signatures, attributes = dict(SIGNATURES), list(ATTRIBUTES)
+    for module in beside:
+        signatures |= module.SIGNATURES
+        attributes += module.ATTRIBUTES
+    for where, expected in signatures.items():
         found = getattr(*_place(where), None)
         actual = tuple(inspect.signature(found).parameters) if callable(found) else None
         if actual != expected:
             faults.append(f"{where} takes {actual}, expected {expected}")
-    faults += [f"{where} is gone" for where in ATTRIBUTES if not hasattr(*_place(where))]
+    faults += [f"{where} is gone" for where in attributes if not hasattr(*_place(where))]
     if faults:
         raise MovedJoint("MiniStack moved: " + "; ".join(faults))
 

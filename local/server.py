@@ -42,6 +42,7 @@ class Settings:
     account: str
     region: str
     launch_seconds: float
+    clock: float
 
 
 def main() -> int:
@@ -86,8 +87,11 @@ def _arguments() -> Settings:
     parser.add_argument("--account", required=True)
     parser.add_argument("--region", required=True)
     parser.add_argument("--launch-seconds", type=float, required=True)
+    parser.add_argument("--clock", type=float, required=True)
     given = parser.parse_args()
-    return Settings(Home(given.home), given.port, given.images, given.account, given.region, given.launch_seconds)
+    return Settings(
+        Home(given.home), given.port, given.images, given.account, given.region, given.launch_seconds, given.clock
+    )
 
 
 def _listeners(port: int) -> tuple[socket.socket, socket.socket]:
@@ -175,6 +179,7 @@ def _serve(settings: Settings, secure: socket.socket, plain: socket.socket) -> N
         account=settings.account,
         region=settings.region,
         images=str(settings.images) if settings.images else None,
+        clock=settings.clock,
     )
     # One line a service and save otherwise, every few seconds.
     logging.getLogger("persistence").setLevel(logging.WARNING)

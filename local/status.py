@@ -27,6 +27,7 @@ def status(running: Running) -> dict[str, Any]:
         "state": str(running.home.folder),
         "log": str(running.home.log),
         "images": facts.images,
+        "clock": facts.clock,
         "memory_mb": memory_mb(facts.pid),
         **_contents(running),
         "accepted_without_effect": [asdict(inert) for inert in ACCEPTED_WITHOUT_EFFECT],
@@ -104,6 +105,8 @@ def sentences(found: dict[str, Any]) -> list[str]:
         f"{found['region']}",
         f"  process {found['pid']}, {found['memory_mb']} MB with all that it started; state in {found['state']}",
     ]
+    if found["clock"] != 1:
+        lines.append(f"  clock     CloudWatch and scaling live {found['clock']:g} times as fast as this machine")
     for stack in found["stacks"]:
         lines.append(f"  stack     {stack['name']}: {stack['status']}")
     for endpoint in found["endpoints"]:

@@ -14,9 +14,11 @@ from local.sagemaker.deployment import deployment_of, retained, summaries
 from local.sagemaker.fleet import Fleet
 from local.sagemaker.instance import LaunchFailed
 from local.sagemaker.launch import Launcher
+from local.sagemaker.metrics import InvocationMetrics
 from local.sagemaker.names import arn, not_available, validation
 
 logger = logging.getLogger("embedded-aws.sagemaker")
+SERVING = ("InService", "Updating", "RollingBack", "SystemUpdating")
 FLEET_WAIT_SECONDS = 60.0
 # Less than `local.control` waits before it kills the server, whose state is not saved yet.
 STOP_SECONDS = 30.0
@@ -28,10 +30,13 @@ Key = tuple[str, str]
 class Endpoints:
     """The endpoints of every account and region, and the fleets behind them."""
 
-    def __init__(self, service: JsonService, launcher: Launcher, is_scaled: IsScaled) -> None:
+    def __init__(
+        self, service: JsonService, launcher: Launcher, is_scaled: IsScaled, metrics: InvocationMetrics
+    ) -> None:
         self.service = service
         self.launcher = launcher
         self.is_scaled = is_scaled
+        self.metrics = metrics
         self._fleets: dict[Key, Fleet] = {}
         self._captures: dict[Key, Capture] = {}
         self._changed = threading.Condition()
@@ -267,6 +272,22 @@ class Endpoints:
         until = time.monotonic() + STOP_SECONDS
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
+
+    def publish_metrics(self) -> None:
+        """What every variant has to tell CloudWatch by now."""
+        scaled = []
+        for scope, name, endpoint in self.service.records.everywhere("Endpoint"):
+            fleet = self._fleets.get(_key(scope, name))
+            if endpoint["EndpointStatus"] not in SERVING or fleet is None:
+                continue
+            for variant in list(fleet.variants.values()):
+                key, working = (scope, name, variant.name), [one.outstanding for one in list(variant.instances)]
+                is_scaled = self.is_scaled(*key)
+                if is_scaled or any(working):
+                    self.metrics.sample(key, working)
+                if is_scaled:
+                    scaled.append(key)
+        self.metrics.publish(scaled)
 
     def processes(self) -> list[Document]:
         """What `status` lists."""

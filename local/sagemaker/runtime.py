@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import time
 import uuid
 from collections.abc import Mapping
 from urllib.parse import unquote
@@ -13,6 +14,7 @@ from local.sagemaker.capture import Message
 from local.sagemaker.endpoints import Endpoints
 from local.sagemaker.fleet import VariantFleet
 from local.sagemaker.instance import Answer
+from local.sagemaker.metrics import Invocation
 from local.sagemaker.names import log_group
 
 PATH = re.compile(r"/endpoints/([^/]+)/invocations")
@@ -30,8 +32,17 @@ def endpoint_of(path: str) -> str | None:
     return unquote(match[1]) if match else None
 
 
-def invoke(endpoints: Endpoints, scope: Scope, name: str, headers: Mapping[str, str], body: bytes) -> HttpAnswer:  # noqa: PLR0911 - one return a way to fail
+def invoke(endpoints: Endpoints, scope: Scope, name: str, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
     """Blocking: runs on a thread of its own."""
+    began, seen = time.monotonic(), Invocation()
+    answer = _invoke(endpoints, scope, name, headers, body, seen)
+    endpoints.metrics.observe(scope, name, seen, time.monotonic() - began)
+    return answer
+
+
+def _invoke(  # noqa: PLR0911, PLR0917 - one return a way to fail
+    endpoints: Endpoints, scope: Scope, name: str, headers: Mapping[str, str], body: bytes, seen: Invocation
+) -> HttpAnswer:
     if len(body) > BODY_LIMIT_BYTES:
         return _refusal("413", 413, Message=f"HTTP content length exceeded {BODY_LIMIT_BYTES} bytes.")
     record = endpoints.service.records.get(scope, "Endpoint", name)
@@ -50,8 +61,10 @@ def invoke(endpoints: Endpoints, scope: Scope, name: str, headers: Mapping[str, 
         text = f"Variant {target} is not part of endpoint {name}." if target else f"No variant of {name} takes traffic."
         return _refusal("ValidationError", 400, Message=text)
     passed = {key: headers[key] for key in PASSED if key in headers}
+    seen.variant, seen.instances, asked = variant.name, len(variant.instances), time.monotonic()
     try:
         answer = _ask(variant, passed, body)
+        seen.status = answer.status
     except TimeoutError:
         said = (
             "Your invocation timed out while waiting for a response from container primary. Review the latency metrics "
@@ -60,6 +73,8 @@ def invoke(endpoints: Endpoints, scope: Scope, name: str, headers: Mapping[str, 
         return _model_error(scope, name, 0, said)
     except AwsError:
         return _unavailable(name)
+    finally:
+        seen.model_seconds = time.monotonic() - asked
     if answer.status not in OK:
         return _model_error(scope, name, answer.status, answer.body.decode(errors="replace"))
     if len(answer.body) > BODY_LIMIT_BYTES:
