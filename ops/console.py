@@ -2,11 +2,12 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rich.console import Console
+from rich.status import Status
 
 
 @dataclass
@@ -16,13 +17,29 @@ class Steps:
     console: Console = field(default_factory=lambda: Console(stderr=True, highlight=False, soft_wrap=True))
     seconds: dict[str, float] = field(default_factory=dict)
 
+    _status: Status | None = None
+    _title: str = ""
+
+    def progress(self, counted: str) -> Callable[[int], None]:
+        """Shows a count beside the step under way; a log is spared it."""
+
+        def show(count: int) -> None:
+            if self._status is not None:
+                self._status.update(f"{self._title}  {count} {counted}")
+
+        return show
+
     @contextmanager
     def step(self, title: str) -> Iterator["Remark"]:
         remark = Remark()
         start = time.monotonic()
         if self.console.is_terminal and not self.console.no_color:
-            with self.console.status(title):
-                yield remark
+            with self.console.status(title) as status:
+                self._status, self._title = status, title
+                try:
+                    yield remark
+                finally:
+                    self._status = None
         else:
             yield remark
         self.seconds[title] = round(time.monotonic() - start, 2)

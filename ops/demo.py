@@ -1,4 +1,4 @@
-"""The whole system on this machine: `make demo`, or `python -m ops.demo [--json]`.
+"""The whole system on this machine: `make demo`, or `python -m ops demo [--json]`.
 
 Starts the embedded AWS, bootstraps it, deploys stage local with the unmodified CDK command line, and predicts through
 API, function and endpoint. Run again, it is quick and changes nothing.
@@ -27,6 +27,7 @@ STAGE = "local"
 SAMPLES = cdk.ROOT / "training" / "starter" / "samples"
 LOGS = cdk.ROOT / ".whippet" / "logs"
 INTERRUPTED = 130
+INTERRUPTED_SENTENCE = "Interrupted. `make demo` goes on where this stopped; `python -m local stop` ends what runs."
 
 
 @dataclass(frozen=True)
@@ -41,16 +42,24 @@ class Demo:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m ops.demo", description=(__doc__ or "").splitlines()[0])
+    add_arguments(parser)
+    try:
+        return run(parser.parse_args())
+    except KeyboardInterrupt:
+        fail(INTERRUPTED_SENTENCE)
+        return INTERRUPTED
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the result as JSON; progress goes to standard error")
-    as_json = parser.parse_args().json
+
+
+def run(arguments: argparse.Namespace) -> int:
     try:
         demo = run_demo(Steps())
     except (ConfigError, LocalError, cdk.CdkError, PredictionError) as error:
         return fail(str(error))
-    except KeyboardInterrupt:
-        fail("Interrupted. `make demo` goes on where this stopped; `python -m local stop` ends what runs.")
-        return INTERRUPTED
-    if as_json:
+    if arguments.json:
         sys.stdout.write(json.dumps(asdict(demo), indent=2) + "\n")
     else:
         show(demo)

@@ -135,6 +135,12 @@ class Deployed:
     def arn(self, service: str, resource: str) -> str:
         return f"arn:aws:{service}:us-east-1:{self.running.facts.account}:{resource}"
 
+    def forget(self) -> None:
+        """Names of a deployment that is gone; the next has others."""
+        for name, value in vars(type(self)).items():
+            if isinstance(value, cached_property) and name not in ("environment", "root", "sample"):
+                self.__dict__.pop(name, None)
+
     def fresh_name(self) -> str:
         return f"matrix-{uuid.uuid4().hex[:12]}"
 

@@ -1,32 +1,18 @@
 """Taking everything away again. Runs last in its group, since it takes the others' deployment with it."""
 
 import contextlib
+import json
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 
-from ops import cdk
+from local import control
+from ops import cdk, destroy
+from ops.__main__ import main
 from tests.system.deployed import API, DATA, IMAGE, SERVING, Deployed
 
 pytestmark = pytest.mark.xdist_group("deployed")
-
-
-def empty(deployed: Deployed, name: str) -> None:
-    bucket = deployed.root.client("s3").get_paginator("list_object_versions").paginate(Bucket=name)
-    for found in bucket.search("[Versions[], DeleteMarkers[]][]"):
-        if found:
-            deployed.root.client("s3").delete_object(Bucket=name, Key=found["Key"], VersionId=found["VersionId"])
-
-
-def empty_both(deployed: Deployed) -> None:
-    """The access log too, once nothing is delivered to it any more: emptying the data is itself logged."""
-    s3 = deployed.root.client("s3")
-    log = s3.get_bucket_logging(Bucket=deployed.bucket)["LoggingEnabled"]["TargetBucket"]
-    s3.put_bucket_logging(Bucket=deployed.bucket, BucketLoggingStatus={})
-    s3.delete_bucket_policy(Bucket=log)
-    empty(deployed, deployed.bucket)
-    empty(deployed, log)
 
 
 def endpoint_processes() -> list[str]:
@@ -37,24 +23,127 @@ def endpoint_processes() -> list[str]:
     return [command for command in found if " serving " in command]
 
 
-def test_destroy_refuses_a_bucket_that_holds_objects_and_takes_an_empty_one(deployed):
+def gone(deployed: Deployed, stack: str) -> bool:
+    try:
+        deployed.stack_status(stack)
+    except ClientError as error:
+        return "does not exist" in str(error)
+    return False
+
+
+def bucket_is_gone(deployed: Deployed, name: str) -> bool:
+    try:
+        deployed.root.client("s3").head_bucket(Bucket=name)
+    except ClientError:
+        return True
+    return False
+
+
+@pytest.fixture
+def ops(deployed, monkeypatch, tmp_path):
+    """The operator's command line, as a person would call it where this deployment's embedded AWS runs."""
+    monkeypatch.setattr(control, "running", lambda _home: deployed.running)
+    monkeypatch.setattr(destroy, "NOTES", tmp_path)
+    return main
+
+
+def fill(deployed: Deployed) -> None:
+    """What keeps a bucket from being deleted: an object, an older version, a delete marker, an unfinished upload."""
+    s3 = deployed.root.client("s3")
+    for body in (b"one", b"two"):
+        s3.put_object(Bucket=deployed.bucket, Key="dataset/kept", Body=body)
+    s3.put_object(Bucket=deployed.bucket, Key="dataset/deleted", Body=b"gone")
+    s3.delete_object(Bucket=deployed.bucket, Key="dataset/deleted")
+    s3.create_multipart_upload(Bucket=deployed.bucket, Key="dataset/unfinished")
+
+
+def test_a_stage_is_not_taken_away_where_nobody_can_be_asked(deployed, ops, capsys):
+    assert ops(["destroy", "--stage", "local"]) == 1
+    said = capsys.readouterr().err
+    assert f"s3://{deployed.bucket} goes, with every version in it" in said
+    assert said.endswith("Nobody can be asked here: say `--yes` if all of this is to go.\n")
+    assert not gone(deployed, API)
+
+
+def test_a_protected_stage_is_not_taken_away(deployed, ops, capsys):
+    cloudformation = deployed.root.client("cloudformation")
+    cloudformation.update_termination_protection(StackName=DATA, EnableTerminationProtection=True)
+    try:
+        assert ops(["destroy", "--stage", "local", "--yes"]) == 1
+    finally:
+        cloudformation.update_termination_protection(StackName=DATA, EnableTerminationProtection=False)
+    assert capsys.readouterr().err == (
+        f"{DATA} is protected: set stage.protect = false in config/local.toml, deploy it, then destroy.\n"
+    )
+
+
+def test_a_stage_is_taken_away_whole_and_what_stays_is_told(deployed, ops, capsys):
     instances = str(deployed.running.home.instances / deployed.endpoint)
     assert any(instances in command for command in endpoint_processes())
-    bucket = deployed.bucket
+    fill(deployed)
+    buckets = [resource for name, resource in deployed.resources(DATA).items() if name in ("Bucket", "AccessLog")]
+    log, key = deployed.endpoint_log, deployed.key.rsplit("/", 1)[-1]
 
+    assert ops(["destroy", "--stage", "local", "--yes", "--json"]) == 0
+
+    done = json.loads(capsys.readouterr().out)
+    assert done["stacks"].index(API) < done["stacks"].index(SERVING) < done["stacks"].index(DATA)
+    assert done["objects"] >= 5
+    assert all(gone(deployed, stack) for stack in (API, SERVING, IMAGE, DATA))
+    assert len(buckets) == 2
+    assert all(bucket_is_gone(deployed, name) for name in buckets)
+    assert not any(instances in command for command in endpoint_processes())
+    assert done["log_groups"] == [log]
+    assert log not in str(deployed.root.client("logs").describe_log_groups(logGroupNamePrefix=log)["logGroups"])
+    told = {left["what"]: left["why"] for left in done["left"]}
+    assert told.keys() == {f"Key {key}", "Stack CDKToolkit"}
+    assert "pending deletion" in told[f"Key {key}"]
+
+
+def test_taken_away_twice_says_that_there_is_nothing(ops, capsys):
+    assert ops(["destroy", "--stage", "local", "--yes"]) == 0
+    assert "There is nothing of stage local" in capsys.readouterr().err
+
+
+def test_cdk_refuses_a_bucket_that_holds_objects_and_ops_goes_on_from_there(deployed, ops):
+    deployed.forget()
+    deployed.deploy()
+    fill(deployed)
+    bucket = deployed.bucket
     with pytest.raises(cdk.CdkError):
         deployed.run_cdk("destroy", "--all", "--force")
     assert deployed.stack_status(DATA) == "DELETE_FAILED"
-    for gone in (API, SERVING):
-        with pytest.raises(ClientError, match="does not exist"):
-            deployed.stack_status(gone)
-    assert not any(instances in command for command in endpoint_processes())
+    assert gone(deployed, API)
+    assert gone(deployed, SERVING)
 
-    # In the app of stage local there is no such stack: it takes its image as given.
-    deployed.root.client("cloudformation").delete_stack(StackName=IMAGE)
-    empty_both(deployed)
-    deployed.run_cdk("destroy", "--all", "--force")
-    with pytest.raises(ClientError, match="does not exist"):
-        deployed.stack_status(DATA)
-    with pytest.raises(ClientError):
-        deployed.root.client("s3").head_bucket(Bucket=bucket)
+    assert ops(["destroy", "--stage", "local", "--yes"]) == 0
+    assert gone(deployed, DATA)
+    assert bucket_is_gone(deployed, bucket)
+
+
+def deploy_kept_data(deployed: Deployed) -> tuple[str, str]:
+    """The Data stack alone, of a stage that keeps its data; bucket and key."""
+    project = deployed.changed_project(retain_data="true")
+    deployed.run_cdk("deploy", DATA, "--exclusively", "--require-approval", "never", project=project)
+    deployed.forget()
+    fill(deployed)
+    return deployed.bucket, deployed.key.rsplit("/", 1)[-1]
+
+
+def test_data_that_the_stage_keeps_stays_and_is_told_with_its_price(deployed, ops, capsys):
+    bucket, key = deploy_kept_data(deployed)
+    assert ops(["destroy", "--stage", "local", "--yes"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert gone(deployed, DATA)
+    assert not bucket_is_gone(deployed, bucket)
+    assert deployed.root.client("s3").list_object_versions(Bucket=bucket)["Versions"]
+    for told in (bucket, key, "`--also-data`", "0.023 a GB-month"):
+        assert told in said
+
+
+def test_data_that_the_stage_keeps_goes_when_that_is_said(deployed, ops, capsys):
+    bucket, key = deploy_kept_data(deployed)
+    assert ops(["destroy", "--stage", "local", "--yes", "--also-data", "--json"]) == 0
+    assert bucket_is_gone(deployed, bucket)
+    assert deployed.root.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingDeletion"
+    assert f"Key {key}" in {left["what"] for left in json.loads(capsys.readouterr().out)["left"]}

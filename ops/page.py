@@ -1,0 +1,189 @@
+"""The page to try an image, on this machine alone: what it asks is signed with your credentials on the way.
+
+A browser cannot sign for an API with `api.auth = "iam"`. Only the page's own requests are taken and only the API's own
+routes are asked: a page of another site, or a name that was made to lead here, gets nothing.
+"""
+
+import argparse
+import http.client
+import json
+import re
+import ssl
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+
+from config import load_stage
+from config.names import Names
+from ops.account import Account, account_of
+from ops.deployment import outputs_of
+from ops.errors import OperatorError
+
+INTERRUPTED_SENTENCE = "The page is closed."
+HOST, DEFAULT_PORT = "127.0.0.1", 8765
+TIMEOUT_SECONDS = 35
+MAX_BODY_BYTES = 10_000_000  # what an HTTP API takes
+ROUTES = {("GET", "/"), ("GET", "/healthz"), ("GET", "/openapi.json"), ("POST", "/predict")}
+RESULT = re.compile(r"/results/[A-Za-z0-9_-]{1,64}")
+QUERY = re.compile(r"(top_k=[0-9]{1,4})?")
+# What comes back to the browser; the rest of an answer's headers concern the connection behind.
+PASSED_BACK = (
+    *("content-type", "content-security-policy", "cache-control", "location", "retry-after", "allow"),
+    *("referrer-policy", "permissions-policy", "x-content-type-options"),
+)
+FORBIDDEN, NOT_FOUND, TOO_LARGE, LENGTH_REQUIRED, BAD_GATEWAY = 403, 404, 413, 411, 502
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the API answers, and how a request for it is made right."""
+
+    host: str
+    connect: Callable[[], http.client.HTTPConnection]
+    sign: Callable[[str, str, bytes, Mapping[str, str]], dict[str, str]]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--stage", required=True, help="whose API")
+    parser.add_argument(
+        "--port", type=int, default=DEFAULT_PORT, help=f"on {HOST}; {DEFAULT_PORT} unless said; 0: any free"
+    )
+    parser.add_argument("--json", action="store_true", help="print the page's address as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    config, _ = load_stage(arguments.stage)
+    account = account_of(config)
+    name = Names(config.stage.project, arguments.stage).stack("api")
+    outputs = outputs_of(account.client("cloudformation"), name)
+    if outputs is None or "Url" not in outputs:
+        raise OperatorError(
+            f"There is no stack {name} in this account: deploy it with `cdk deploy --all -c stage={arguments.stage}`."
+        )
+    with open_page(target_of(account, outputs["Url"]), arguments.port) as server:
+        url = f"http://{HOST}:{server.server_port}/"
+        sys.stdout.write(
+            json.dumps({"page_url": url}) + "\n" if arguments.json else f"The page: {url}  (Ctrl-C closes it)\n"
+        )
+        sys.stdout.flush()
+        server.serve_forever(poll_interval=0.1)
+    return 0
+
+
+def target_of(account: Account, url: str) -> Target:
+    """On AWS over TLS; in the embedded AWS over the plain port on loopback that serves its APIs to browsers."""
+    parts = urlsplit(url)
+    credentials = account.credentials()
+    if account.http_port is None:
+        host = str(parts.hostname)
+        context = ssl.create_default_context()
+
+        def connect() -> http.client.HTTPConnection:
+            return http.client.HTTPSConnection(host, timeout=TIMEOUT_SECONDS, context=context)
+    else:
+        api_id = str(parts.hostname).split(".", maxsplit=1)[0]
+        host = f"{api_id}.execute-api.localhost:{account.http_port}"
+
+        def connect() -> http.client.HTTPConnection:
+            return http.client.HTTPConnection(HOST, int(account.http_port or 0), timeout=TIMEOUT_SECONDS)
+
+    def sign(method: str, path: str, body: bytes, headers: Mapping[str, str]) -> dict[str, str]:
+        scheme = "https" if account.http_port is None else "http"
+        request = AWSRequest(method=method, url=f"{scheme}://{host}{path}", data=body, headers=dict(headers))
+        request.headers["Host"] = host
+        # Frozen anew each time: temporary credentials are renewed while the page is open.
+        SigV4Auth(credentials.get_frozen_credentials(), "execute-api", account.region).add_auth(request)
+        return dict(request.headers.items())
+
+    return Target(host, connect, sign)
+
+
+def open_page(target: Target, port: int) -> ThreadingHTTPServer:
+    class Handler(PageHandler):
+        api = target
+
+    try:
+        server = ThreadingHTTPServer((HOST, port), Handler)
+    except (OSError, OverflowError) as error:
+        raise OperatorError(f"Port {port} on {HOST} cannot be taken ({error}): choose another with --port.") from None
+    Handler.port = server.server_port
+    return server
+
+
+class PageHandler(BaseHTTPRequestHandler):
+    api: Target
+    port = 0
+    timeout = TIMEOUT_SECONDS
+
+    def do_GET(self) -> None:
+        self._relay()
+
+    def do_POST(self) -> None:
+        self._relay()
+
+    def _relay(self) -> None:
+        refused = self._refusal()
+        if refused:
+            self._refuse(*refused)
+            return
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        given = {"Content-Type": self.headers["Content-Type"]} if self.headers.get("Content-Type") else {}
+        connection = self.api.connect()
+        try:
+            connection.request(
+                self.command, self.path, body or None, self.api.sign(self.command, self.path, body, given)
+            )
+            answer = connection.getresponse()
+            content = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            self._refuse(BAD_GATEWAY, f"The API at {self.api.host} cannot be reached: {error}.")
+            return
+        finally:
+            connection.close()
+        kept = {name: value for name, value in answer.getheaders() if name.lower() in PASSED_BACK}
+        self._answer(answer.status, kept, content)
+
+    def _refusal(self) -> tuple[int, str] | None:
+        own = {f"{name}:{self.port}" for name in (HOST, "localhost")}
+        if self.headers.get("Host") not in own:
+            return FORBIDDEN, "This page is known by the name of this machine alone."
+        if self.headers.get("Origin", f"http://{self.headers['Host']}") != f"http://{self.headers['Host']}":
+            return FORBIDDEN, "A page of another site may not ask here."
+        if self.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+            return FORBIDDEN, "A page of another site may not ask here."
+        path, _, query = self.path.partition("?")
+        known = (self.command, path) in ROUTES or (self.command == "GET" and RESULT.fullmatch(path))
+        if not known or not QUERY.fullmatch(query):
+            return NOT_FOUND, "There is nothing here; the page is at /."
+        return self._wrong_length()
+
+    def _wrong_length(self) -> tuple[int, str] | None:
+        length = self.headers.get("Content-Length", "0" if self.command == "GET" else "")
+        if not re.fullmatch(r"[0-9]{1,12}", length) or "Transfer-Encoding" in self.headers:
+            return LENGTH_REQUIRED, "A request says how long it is."
+        if int(length) > MAX_BODY_BYTES:
+            return TOO_LARGE, f"The request is larger than the {MAX_BODY_BYTES:,} bytes that the API takes."
+        return None
+
+    def _refuse(self, status: int, message: str) -> None:
+        content = json.dumps({"error": {"code": "page", "message": message}}).encode()
+        # What was sent with it stays unread, so that the connection cannot be used again.
+        self.close_connection = True
+        self._answer(status, {"Content-Type": "application/json"}, content)
+
+    def _answer(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: ANN401  (http.server's)
+        """The API has an access log of its own."""

@@ -1,0 +1,90 @@
+"""`python -m ops`: which commands there are, and how each ends that cannot work."""
+
+import subprocess
+import sys
+
+import pytest
+
+from ops.__main__ import COMMANDS, main
+from tests.synth import ROOT
+
+
+def test_without_a_command_it_lists_them_all(capsys):
+    assert main([]) == 0
+    said = capsys.readouterr().out
+    for name, (_, purpose) in COMMANDS.items():
+        assert name in said
+        assert purpose in said
+
+
+def test_an_unknown_command_is_a_sentence(capsys):
+    assert main(["destory"]) == 1
+    assert capsys.readouterr().err == "There is no command `destory`; the commands are demo, destroy, page.\n"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([name, "--help"])
+    assert ended.value.code == 0
+    assert f"python -m ops {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["destroy", "page"])
+def test_an_unknown_stage_is_a_sentence(name, capsys):
+    assert main([name, "--stage", "porduction"]) == 1
+    assert 'there is no stage "porduction"' in capsys.readouterr().err
+
+
+def test_the_list_comes_without_reading_what_the_commands_need():
+    heavy = "{'boto3', 'botocore', 'aws_cdk', 'jsii'}"
+    code = f"import sys; from ops.__main__ import main; main([]); sys.exit(bool({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, capture_output=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_ctrl_c_ends_a_command_in_a_sentence(monkeypatch, capsys):
+    def interrupted(_arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ops.destroy.run", interrupted)
+    assert main(["destroy", "--stage", "local"]) == 130
+    assert capsys.readouterr().err == "Interrupted. The same command goes on where this stopped.\n"
+
+
+def test_credentials_of_another_account_are_a_sentence(monkeypatch):
+    from ops import account  # noqa: PLC0415 - boto3 is slow to read
+
+    class Sts:
+        def get_caller_identity(self):
+            return {"Account": "111111111111"}
+
+    config, _ = account_of_stage("222222222222")
+    monkeypatch.setattr(account.Account, "client", lambda *_: Sts())
+    monkeypatch.setattr(account.Account, "credentials", lambda _: None)
+    with pytest.raises(account.OperatorError, match="credentials of account 111111111111; stage.account says 2222"):
+        account.account_of(config)
+
+
+def account_of_stage(number):
+    from config.load import parse_stage  # noqa: PLC0415
+    from tests.config.stage_file import changed  # noqa: PLC0415
+
+    return parse_stage(changed(stage__account=number), "config/dev.toml")
+
+
+def test_no_credentials_are_a_sentence(monkeypatch, tmp_path):
+    from ops import account  # noqa: PLC0415
+
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    config, _ = account_of_stage("222222222222")
+    with pytest.raises(account.OperatorError, match="There are no AWS credentials here"):
+        account.account_of(config)
+
+
+def test_a_stage_of_the_embedded_aws_that_does_not_run_is_a_sentence(monkeypatch, capsys):
+    monkeypatch.setattr("local.control.running", lambda _home: None)
+    assert main(["destroy", "--stage", "local"]) == 1
+    assert "does not run: `python -m local start`" in capsys.readouterr().err
