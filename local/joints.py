@@ -147,6 +147,8 @@ ATTRIBUTES = (
     "services.apigateway:_HOST",
     "services.apigateway:_apis",
     "services.apigateway:_stages",
+    "services.cloudwatch:_alarms",
+    "services.cloudwatch:_composite_alarms",
     "services.cloudwatch_logs:_log_groups",
     "services.ec2:_ACTION_MAP",
     "services.cloudformation.custom_resource:_pending",
@@ -619,6 +621,20 @@ def ec2(operation: str, params: Mapping[str, Any]) -> tuple[int, bytes]:
         raise LookupError(f"EC2 has no {operation} in MiniStack")
     status, _, body = handler({name: [str(value)] for name, value in params.items()})
     return int(status), body if isinstance(body, bytes) else str(body).encode()
+
+
+@dataclass(frozen=True)
+class Alarm:
+    arn: str
+    state: str
+
+
+def alarm(account_id: str, region_name: str, name: str) -> Alarm | None:
+    """A metric or composite alarm."""
+    cloudwatch = _module("services.cloudwatch")
+    with scope(account_id, region_name):
+        found = cloudwatch._alarms.get(name) or cloudwatch._composite_alarms.get(name)
+    return Alarm(str(found["AlarmArn"]), str(found["StateValue"])) if found else None
 
 
 # --- CloudFormation ----------------------------------------------------------------------------------------------

@@ -1,13 +1,16 @@
 """Endpoints: Creating, InService, Updating, RollingBack, Deleting, Failed; each change runs behind the answer."""
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from local.json_service import Call, JsonService, Operation, listing, now
 from local.records import Document, Scope
+from local.sagemaker.alarms import RoleAlarms, refuse_missing
 from local.sagemaker.capture import Capture
 from local.sagemaker.control_plane import named, put_tags
 from local.sagemaker.deployment import deployment_of, retained, summaries
@@ -15,7 +18,8 @@ from local.sagemaker.fleet import Fleet
 from local.sagemaker.instance import LaunchFailed
 from local.sagemaker.launch import Launcher
 from local.sagemaker.metrics import InvocationMetrics
-from local.sagemaker.names import arn, not_available, validation
+from local.sagemaker.names import arn, validation
+from local.sagemaker.rollout import Plan, Rollout, plan_of
 
 logger = logging.getLogger("embedded-aws.sagemaker")
 SERVING = ("InService", "Updating", "RollingBack", "SystemUpdating")
@@ -25,6 +29,19 @@ STOP_SECONDS = 30.0
 # Whether a variant of an endpoint is registered with Application Auto Scaling.
 IsScaled = Callable[[Scope, str, str], bool]
 Key = tuple[str, str]
+
+
+@dataclass
+class Shift:
+    """Traffic on its way to a new fleet."""
+
+    deployment: Document
+    began: float
+    fleet: Fleet | None = None
+    share: float = 0.0
+
+    def route(self, fleet: Fleet, share: float) -> None:
+        self.fleet, self.share = fleet, share
 
 
 class Endpoints:
@@ -39,6 +56,7 @@ class Endpoints:
         self.metrics = metrics
         self._fleets: dict[Key, Fleet] = {}
         self._captures: dict[Key, Capture] = {}
+        self._shifts: dict[Key, Shift] = {}
         self._changed = threading.Condition()
         operations: dict[str, Callable[[Call], Document]] = {
             "CreateEndpoint": self._create,
@@ -57,8 +75,9 @@ class Endpoints:
     def _create(self, call: Call) -> Document:
         name = call.params["EndpointName"]
         self.service.refuse_taken(call.scope, "Endpoint", name)
-        _refuse_gradual(call.params.get("DeploymentConfig"))
         deployment = deployment_of(self.service, call.scope, call.params["EndpointConfigName"])
+        # It says how updates go; the first deployment has nothing to move traffic from.
+        refuse_missing(call.scope, plan_of(call.params.get("DeploymentConfig"), deployment).alarms)
         document = {
             "EndpointName": name,
             "EndpointArn": arn(call.scope, "Endpoint", name),
@@ -68,6 +87,7 @@ class Endpoints:
             "LastModifiedTime": now(),
             "_name": name,
             "_deployment": deployment,
+            **_last(call.params.get("DeploymentConfig")),
         }
         self.service.records.put(call.scope, "Endpoint", name, document)
         put_tags(self.service, call, document["EndpointArn"])
@@ -77,13 +97,17 @@ class Endpoints:
     def _update(self, call: Call) -> Document:
         name = call.params["EndpointName"]
         endpoint = self._in_service(call.scope, name)
-        _refuse_gradual(call.params.get("DeploymentConfig"))
+        config = call.params.get("DeploymentConfig")
+        if call.params.get("RetainDeploymentConfig"):
+            config = endpoint.get("LastDeploymentConfig")
         deployment = retained(
             deployment_of(self.service, call.scope, call.params["EndpointConfigName"]), endpoint, call.params
         )
         self._refuse_removing_scaled(call.scope, name, endpoint, deployment)
-        self._set(call.scope, name, EndpointStatus="Updating")
-        self._behind(call.scope, name, lambda scope, _: self._replace(scope, name, deployment))
+        plan = plan_of(config, deployment)
+        refuse_missing(call.scope, plan.alarms)
+        self._set(call.scope, name, EndpointStatus="Updating", **_last(config))
+        self._behind(call.scope, name, lambda scope, _: self._replace(scope, name, deployment, plan))
         return endpoint
 
     def _reweigh(self, call: Call) -> Document:
@@ -101,6 +125,13 @@ class Endpoints:
         endpoint = self.service.required(call.scope, "Endpoint", call.params["EndpointName"])
         fleet = self._fleets.get(_key(call.scope, endpoint["EndpointName"]))
         endpoint["ProductionVariants"] = summaries(endpoint["_deployment"], fleet)
+        shift = self._shifts.get(_key(call.scope, endpoint["EndpointName"]))
+        if shift is not None:
+            endpoint["PendingDeploymentSummary"] = {
+                "EndpointConfigName": shift.deployment["EndpointConfigName"],
+                "ProductionVariants": summaries(shift.deployment, shift.fleet),
+                "StartTime": shift.began,
+            }
         capture = endpoint["_deployment"].get("DataCaptureConfig")
         if capture:
             endpoint["DataCaptureConfig"] = {
@@ -139,18 +170,55 @@ class Endpoints:
         except Exception as error:
             self._failed(scope, name, error, "Failed")
 
-    def _replace(self, scope: Scope, name: str, deployment: Document) -> None:
+    def _replace(self, scope: Scope, name: str, deployment: Document, plan: Plan) -> None:
         """The new fleet is in service before the old one stops; a new one that fails leaves the old one as it was."""
+        counts: dict[str, int] = {}
         try:
-            old = self._launch(scope, name, deployment)
+            running = self.fleet(scope, name)
+            counts = {one.name: one.wanted for one in running.variants.values()}
+            old = self._take(scope, name, self._move(scope, name, deployment, plan, running), deployment)
         except Exception as error:
             self._set(scope, name, EndpointStatus="RollingBack")
+            self._move_back(scope, name, counts)
             self._failed(scope, name, error, "InService")
             return
+        finally:
+            self._shifts.pop(_key(scope, name), None)
         config = deployment["EndpointConfigName"]
         self._set(scope, name, EndpointConfigName=config, _deployment=deployment, EndpointStatus="InService")
         if old is not None:
             old.stop()
+
+    def _move(self, scope: Scope, name: str, deployment: Document, plan: Plan, old: Fleet) -> Fleet:
+        """The new fleet, which has all of the traffic when this returns."""
+        first = deployment["Variants"][0]
+        instances = first["InitialInstanceCount"]
+        shift = Shift(deployment, now())
+        self._shifts[_key(scope, name)] = shift
+        rollout = Rollout(plan, RoleAlarms(scope, name, first["Model"]["ExecutionRoleArn"]), shift.route)
+        if plan.kind == "ROLLING":
+            batch = {**deployment, "Variants": [{**first, "InitialInstanceCount": plan.batch(instances)}]}
+            shift.fleet = self.launcher.fleet(scope, name, batch)
+            rollout.rolling(old, shift.fleet, instances)
+        else:
+            shift.fleet = self.launcher.fleet(scope, name, deployment)
+            rollout.blue_green(shift.fleet, instances)
+        return shift.fleet
+
+    def _move_back(self, scope: Scope, name: str, counts: dict[str, int]) -> None:
+        """What a rolling update took down comes up again before the new fleet goes."""
+        shift = self._shifts.get(_key(scope, name))
+        if shift is None or shift.fleet is None or self.launcher.launches.closed:
+            return
+        for variant in self.fleet(scope, name).variants.values():
+            try:
+                variant.resize(counts[variant.name])
+            except LaunchFailed as error:
+                # The watch goes on launching it.
+                variant.wanted = counts[variant.name]
+                logger.warning("Endpoint %s: variant %s is not whole yet: %s", name, variant.name, error)
+        shift.share = 0.0
+        shift.fleet.stop()
 
     def _apply(self, scope: Scope, name: str, changes: dict[str, Document]) -> None:
         endpoint = self.service.required(scope, "Endpoint", name)
@@ -183,8 +251,10 @@ class Endpoints:
             self._changed.notify_all()
 
     def _launch(self, scope: Scope, name: str, deployment: Document) -> Fleet | None:
-        """A fleet for `deployment` takes the traffic; the answer is the one it took it from."""
-        fleet = self.launcher.fleet(scope, name, deployment)
+        return self._take(scope, name, self.launcher.fleet(scope, name, deployment), deployment)
+
+    def _take(self, scope: Scope, name: str, fleet: Fleet, deployment: Document) -> Fleet | None:
+        """From now on this fleet serves; the answer is the one it takes over from."""
         with self._changed:
             old = self._fleets.get(_key(scope, name))
             self._fleets[_key(scope, name)] = fleet
@@ -220,6 +290,13 @@ class Endpoints:
         with self._changed:
             self._changed.wait_for(lambda: _key(scope, name) in self._fleets, FLEET_WAIT_SECONDS)
             return self._fleets[_key(scope, name)]
+
+    def routed(self, scope: Scope, name: str) -> Fleet:
+        """The fleet that gets this request: while an update moves traffic, the old one or the new one."""
+        fleet, shift = self.fleet(scope, name), self._shifts.get(_key(scope, name))
+        if shift is not None and shift.fleet is not None and random.random() < shift.share:  # noqa: S311 - spreads load
+            return shift.fleet
+        return fleet
 
     def capture(self, scope: Scope, name: str) -> Capture | None:
         return self._captures.get(_key(scope, name))
@@ -320,17 +397,9 @@ def _key(scope: Scope, name: str) -> Key:
     return scope.key, name
 
 
+def _last(config: Document | None) -> Document:
+    return {"LastDeploymentConfig": config} if config else {}
+
+
 def _resources(call: Call) -> tuple[str, ...]:
     return named("Endpoint", call) + named("EndpointConfig", call)
-
-
-def _refuse_gradual(config: Document | None) -> None:
-    """All at once is what happens here. A canary that is no canary would be traffic handled otherwise than asked."""
-    policy = (config or {}).get("BlueGreenUpdatePolicy", {})
-    kind = policy.get("TrafficRoutingConfiguration", {}).get("Type", "ALL_AT_ONCE")
-    if (config or {}).get("RollingUpdatePolicy"):
-        raise not_available("A rolling update policy")
-    if kind != "ALL_AT_ONCE":
-        raise not_available(f"Traffic routing of type {kind}")
-    if (config or {}).get("AutoRollbackConfiguration", {}).get("Alarms"):
-        raise not_available("Automatic rollback by alarms")

@@ -52,7 +52,7 @@ def _invoke(  # noqa: PLR0911, PLR0917 - one return a way to fail
         text = f"Endpoint {name} of account {scope.account} is not in service: it is {record['EndpointStatus']}."
         return _refusal("ValidationError", 400, Message=text)
     try:
-        fleet = endpoints.fleet(scope, name)
+        fleet = endpoints.routed(scope, name)
     except KeyError:
         return _unavailable(name)
     target = headers.get(f"{PREFIX}target-variant")
