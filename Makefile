@@ -7,7 +7,7 @@ PROJECT ?= whippet
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 
-.PHONY: help setup demo test test-slow lint checkov mutants synth starter-model schema permissions bootstrap-policies clean
+.PHONY: help setup demo test test-slow lint checkov mutants synth bench-synth starter-model schema permissions bootstrap-policies clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ mutants: .venv/ready-dev ## take each piece that protects out of the templates; 
 
 synth: .venv/ready ## CloudFormation of one stage into cdk.out: make synth STAGE=dev
 	@$(VENV)/cdk synth --quiet -c stage=$(STAGE) && ls cdk.out/*-$(STAGE)-*.template.json
+
+bench-synth: .venv/ready ## how long a stage's synth takes beside a flat app of the same resources: make bench-synth STAGE=dev
+	@$(VENV)/python -m bench.synth --stage $(STAGE)
 
 starter-model: .venv/ready ## train the starter model anew; it must come within half a point of the committed one
 	@$(VENV)/python -m training.starter

@@ -67,7 +67,8 @@ def test_links_between_pages_lead_somewhere(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_files_that_pages_name_exist(page):
     named = re.findall(
-        r"`((?:config|stacks|lambda_src|training|serving|local|ops|tests|docs|scripts)/[\w./-]+)`", page.read_text()
+        r"`((?:config|stacks|lambda_src|training|serving|local|ops|bench|tests|docs|scripts)/[\w./-]+)`",
+        page.read_text(),
     )
     assert [name for name in named if not (ROOT / name).exists()] == []
 
