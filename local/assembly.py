@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from local import hardening, interrupted, joints, joints_cloudwatch, lifecycle, pass_role
+from local import hardening, http_api_rules, interrupted, joints, joints_cloudwatch, lifecycle, pass_role
 from local.alarms import Alarms
 from local.api_log import ApiLogs, watch_integrations
 from local.authority import KeyAuthority
@@ -81,6 +81,7 @@ class Assembly:
         self.api_logs = ApiLogs()
         watch_integrations()
         hardening.install(bundle)
+        http_api_rules.install()
         self.api_logs.install()
         pass_role.install()
         self.alarms.install()

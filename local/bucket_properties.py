@@ -37,8 +37,20 @@ def lifecycle(value: Property) -> bytes:
 def _lifecycle_rule(rule: Property) -> Property:
     """CloudFormation spells a rule flatter than S3 does."""
     transitions = [
-        {"Days": one.get("TransitionInDays"), "StorageClass": one.get("StorageClass")}
-        for one in rule.get("Transitions", [])
+        {
+            "Days": one.get("TransitionInDays"),
+            "Date": one.get("TransitionDate"),
+            "StorageClass": one.get("StorageClass"),
+        }
+        for one in _every(rule, "Transition")
+    ]
+    noncurrent = [
+        {
+            "NoncurrentDays": one.get("TransitionInDays"),
+            "NewerNoncurrentVersions": one.get("NewerNoncurrentVersions"),
+            "StorageClass": one.get("StorageClass"),
+        }
+        for one in _every(rule, "NoncurrentVersionTransition")
     ]
     return {
         "ID": rule.get("Id"),
@@ -48,7 +60,13 @@ def _lifecycle_rule(rule: Property) -> Property:
         "NoncurrentVersionExpiration": _noncurrent_expiration(rule),
         "AbortIncompleteMultipartUpload": rule.get("AbortIncompleteMultipartUpload"),
         "Transition": transitions or None,
+        "NoncurrentVersionTransition": noncurrent or None,
     }
+
+
+def _every(rule: Property, name: str) -> list[Property]:
+    """The older spelling has room for one."""
+    return [*rule.get(f"{name}s", []), *([rule[name]] if name in rule else [])]
 
 
 def _lifecycle_filter(rule: Property) -> Property:

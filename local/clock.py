@@ -21,10 +21,6 @@ class Clock:
         """How long that is on the machine."""
         return seconds / self.rate
 
-    @property
-    def ahead_seconds(self) -> float:
-        return self.now() - self._machine()
-
     # The gateway's contract for a service's state: these three names, JSON in and out.
     def get_state(self) -> dict[str, Any]:
         return {"now": self.now()}

@@ -125,6 +125,8 @@ def _enforce_encryption_too(  # noqa: PLR0917 - MiniStack's signature
         if found is not None:
             _named.set((action, key_arn))
             return found
+        if (unusable := joints.unusable_key(key_arn)) is not None:
+            return unusable
     return None
 
 
@@ -146,6 +148,8 @@ def _tell_expiry_from_creation(original: Foreign, event_name: str) -> tuple[str,
     """MiniStack expires nothing, and takes every event that it does not know for a creation."""
     if event_name.startswith("s3:LifecycleExpiration:"):
         return "Object Deleted", "Lifecycle Expiration"
+    if event_name == "s3:LifecycleTransition":
+        return "Object Storage Class Changed", None
     found: tuple[str, str | None] = original(event_name)
     return found
 

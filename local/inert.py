@@ -1,4 +1,4 @@
-"""What is accepted and has no effect: the whole list, each with its reason. None of it concerns permissions."""
+"""What is accepted without effect: the whole list, each with its reason. None of it concerns IAM, data or traffic."""
 
 from dataclasses import dataclass
 
@@ -17,11 +17,13 @@ ACCEPTED_WITHOUT_EFFECT = (
     Inert("EnableNetworkIsolation of a model", "a container is a process here and shares this machine's network"),
     Inert("ModelDataDownloadTimeoutInSeconds", "the model is on this machine already"),
     Inert("CodeBuild projects", "kept and described; a build needs Docker, so images come from the registry file"),
-    Inert("S3 lifecycle transitions", "kept and described; there is one kind of storage here, at one price"),
     Inert(
         "VPCs, subnets, routes, security groups, VPC endpoints and their policies, flow logs",
         "kept and described; every process here is on this machine's loopback, so no packet crosses them",
     ),
-    Inert("KMS key rotation, deletion windows", "kept and described; no time passes that would matter"),
-    Inert("Tags for cost allocation, budgets, log retention", "nothing is billed here"),
+    Inert(
+        "KMS key rotation, the end of a deletion window",
+        "what a key has encrypted is readable after a rotation; one to be deleted is of no use from the request on",
+    ),
+    Inert("Tags for cost allocation, budgets", "nothing is billed here"),
 )

@@ -83,6 +83,9 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
     "core.router:extract_region": ("headers", "query_params"),
     "services.apigateway:_extract_lambda_ref_from_integration_uri": ("uri",),
     "services.apigateway:_invoke_http_proxy": ("integration", "path", "method", "headers", "body", "query_params"),
+    "services.apigateway:_cors_response_headers": ("cors_cfg", "origin"),
+    "services.apigateway:_cors_preflight_response": ("cors_cfg", "origin"),
+    "services.apigateway:_validate_jwt_authorizer": ("route", "authorizer", "headers", "query_params"),
     "services.apigateway:_match_route": ("api_id", "method", "path"),
     "services.apigateway:find_api_scope": ("api_id",),
     "services.apigateway:new_uuid": (),
@@ -103,6 +106,7 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
     "services.s3:_record_delete_marker": ("bucket_name", "key", "prior_obj"),
     "services.s3:_purge_current_object": ("bucket_name", "key", "bucket"),
     "services.s3:_delete_object_version": ("bucket", "bucket_name", "key", "version_id"),
+    "services.s3:_persist_version_state": ("bucket_name", "key", "bucket"),
     "services.s3:_check_object_lock": ("bucket_name", "key", "headers", "version_id"),
     "services.s3:_canonical_owner_id": ("account_id",),
     "services.s3:_put_object": ("bucket_name", "key", "body", "headers"),
@@ -160,6 +164,7 @@ ATTRIBUTES = (
     "services.cloudformation.provisioners:_STACK_TAG_PROPERTY",
     "services.iam:_roles",
     "services.kms:_grants",
+    "services.kms:_keys",
     "services.lambda_svc:_functions",
     "services.s3:_bucket_lifecycle",
     "services.s3:_bucket_logging_config",
@@ -375,6 +380,18 @@ def kms_grants(key_arn: str) -> Iterable[dict[str, Any]]:
     return [grant for grant in _module("services.kms")._grants.values() if grant.get("KeyId") == key_arn]
 
 
+def unusable_key(key_arn: str) -> Any:  # noqa: ANN401 - MiniStack's AuthError
+    """What S3 passes on of KMS for a key that is disabled or to be deleted; None for one in use, or none of KMS's."""
+    _, _, _, region_name, account_id, resource = key_arn.split(":", 5)
+    kms, evaluator = _module("services.kms"), _module("core.iam_evaluator")
+    found = kms._keys.get_scoped(account_id, region_name, resource.removeprefix("key/")) or {}
+    said = {
+        "Disabled": ("KMS.DisabledException", "is disabled."),
+        "PendingDeletion": ("KMS.KMSInvalidStateException", "is pending deletion."),
+    }.get(found.get("KeyState", ""))
+    return evaluator.AuthError(said[0], f"{key_arn} {said[1]}") if said else None
+
+
 def function_policy(name: str) -> dict[str, Any] | None:
     record = _module("services.lambda_svc")._functions.get(name)
     return record["policy"] if record else None
@@ -504,6 +521,7 @@ def versions_of(place: LifecycleBucket, key: str) -> list[dict[str, Any]]:
                 "size": one["size"],
                 "marker": bool(one.get("is_delete_marker")),
                 "tags": s3._object_tags.get((place.name, key, _subresource(one["version_id"]))) or {},
+                "storage_class": one.get("storage_class") or "STANDARD",
             }
             for one in found
         ]
@@ -536,6 +554,21 @@ def remove_version(place: LifecycleBucket, key: str, version_id: str) -> None:
         if s3._check_object_lock(place.name, key, {}, _subresource(version_id)) is None:
             s3._delete_object_version(s3._buckets[place.name], place.name, key, version_id)
             s3._fire_s3_event_async(place.name, key, "s3:LifecycleExpiration:Delete", version_id=version_id)
+
+
+def change_storage_class(place: LifecycleBucket, key: str, version_id: str, storage_class: str) -> None:
+    """Of one version; MiniStack keeps the current one a second time, as the object itself."""
+    s3 = _module("services.s3")
+    with scope(place.account, place.region):
+        bucket, kept = s3._buckets[place.name], s3._object_versions.get((place.name, key)) or []
+        for one in kept:
+            if (one["version_id"] or "null") == version_id:
+                one["storage_class"] = storage_class
+        current = bucket["objects"].get(key)
+        if current is not None and (current.get("version_id") or "null") == version_id:
+            current["storage_class"] = storage_class
+        s3._persist_version_state(place.name, key, bucket)
+        s3._fire_s3_event_async(place.name, key, "s3:LifecycleTransition", version_id=_subresource(version_id))
 
 
 def unfinished_uploads(place: LifecycleBucket) -> list[tuple[str, str, str]]:

@@ -2,13 +2,14 @@
 
 import asyncio
 import importlib
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.exceptions import ClientError
 
 from local import bucket_properties, control, joints, lifecycle
-from local.lifecycle import Due, Version, due, upload_is_over
+from local.lifecycle_rules import Due, Move, Version, due, moves, upload_is_over
 from tests.embedded import APP, Embedded, fresh
 
 BORN = datetime(2026, 1, 1, 10, tzinfo=UTC)
@@ -102,6 +103,44 @@ def test_upload_that_was_never_finished_is_given_up():
     assert not upload_is_over([gives_up], "b/k", BORN, after(8))
 
 
+LARGE = 128 * 1024
+CHEAPER = rule(
+    Transitions=[{"Days": 1, "StorageClass": "STANDARD_IA"}, {"Days": 5, "StorageClass": "GLACIER"}],
+    NoncurrentVersionTransitions=[{"NoncurrentDays": 2, "NewerNoncurrentVersions": 1, "StorageClass": "DEEP_ARCHIVE"}],
+)
+
+
+@pytest.mark.parametrize(
+    ("days", "more", "found"),
+    [
+        (1, {}, []),
+        (2, {}, [Move("a", "STANDARD_IA")]),
+        (9, {}, [Move("a", "GLACIER")]),
+        (9, {"storage_class": "DEEP_ARCHIVE"}, []),
+        (2, {"storage_class": "STANDARD_IA"}, []),
+        (9, {"size": LARGE - 1}, []),
+    ],
+)
+def test_object_moves_to_a_cheaper_class_and_never_back(days, more, found):
+    assert moves([CHEAPER], "k", [version("a", **{"size": LARGE, **more})], after(days)) == found
+
+
+def test_small_object_moves_where_the_rule_names_a_size():
+    sized = {**CHEAPER, "Filter": {"ObjectSizeGreaterThan": 10}}
+    assert moves([sized], "k", [version("a", size=11)], after(2)) == [Move("a", "STANDARD_IA")]
+
+
+def test_noncurrent_version_moves_by_its_successor_and_the_newest_stay():
+    three = [version("a", 0, size=LARGE), version("b", 0, size=LARGE), version("c", 8, size=LARGE)]
+    assert moves([CHEAPER], "k", three, after(9)) == [Move("a", "DEEP_ARCHIVE")]
+
+
+def test_date_moves_what_is_there_from_then_on():
+    by_date = rule(Transitions=[{"Date": "2026-02-01", "StorageClass": "GLACIER_IR"}])
+    assert moves([by_date], "k", [version("a", size=LARGE)], after(30)) == []
+    assert moves([by_date], "k", [version("a", size=LARGE)], after(31)) == [Move("a", "GLACIER_IR")]
+
+
 def test_template_says_the_same_as_a_call():
     found = bucket_properties.lifecycle(
         {
@@ -111,12 +150,16 @@ def test_template_says_the_same_as_a_call():
                     "ExpiredObjectDeleteMarker": True,
                     "NoncurrentVersionExpirationInDays": 3,
                     "TagFilters": [{"Key": "k", "Value": "v"}],
+                    "Transitions": [{"TransitionInDays": 4, "StorageClass": "GLACIER"}],
+                    "NoncurrentVersionTransitions": [{"TransitionInDays": 5, "StorageClass": "GLACIER_IR"}],
                 }
             ]
         }
     ).decode()
     assert "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>" in found
     assert "<NoncurrentVersionExpiration><NoncurrentDays>3</NoncurrentDays></NoncurrentVersionExpiration>" in found
+    assert "<Transition><Days>4</Days><StorageClass>GLACIER</StorageClass></Transition>" in found
+    assert "<NoncurrentDays>5</NoncurrentDays><StorageClass>GLACIER_IR</StorageClass>" in found
     assert "<And><Prefix></Prefix><Tag><Key>k</Key><Value>v</Value></Tag></And>" in found
 
 
@@ -156,6 +199,23 @@ def test_pass_by_a_later_clock_does_what_is_due(s3):
     assert joints.unfinished_uploads(place) == []
 
 
+@pytest.mark.parametrize("versioning", ["Enabled", None])
+def test_pass_moves_an_object_and_an_archived_one_is_not_read(s3, versioning):
+    name = fresh("bucket")
+    archives = rule(Transitions=[{"Days": 1, "StorageClass": "GLACIER"}])
+    s3._create_bucket(name, b"")
+    s3._bucket_lifecycle[name] = [archives]
+    if versioning:
+        s3._bucket_versioning[name] = versioning
+    s3._put_object(name, "k", b"x" * LARGE, {})
+    asyncio.run(lifecycle.apply(datetime.now(UTC)))
+    assert "x-amz-storage-class" not in s3._head_object(name, "k")[1]
+    asyncio.run(lifecycle.apply(datetime.now(UTC) + timedelta(days=9)))
+    assert s3._head_object(name, "k")[1]["x-amz-storage-class"] == "GLACIER"
+    status, _, body = s3._get_object(name, "k", {})
+    assert (status, b"InvalidObjectState" in body) == (403, True)
+
+
 def test_locked_version_outlives_its_rule(s3):
     name = fresh("bucket")
     place = joints.LifecycleBucket("000000000000", "us-east-1", name, (NONCURRENT,))
@@ -187,9 +247,22 @@ def aged(tmp_path):
     control.stop(tmp_path / "aws")
 
 
-def test_rules_are_applied_at_start_and_last(aged, tmp_path):
+def log_of_days_ago(embedded, days):
+    """A log group with one event of that age, which is told only then to keep them for a day."""
+    logs, group = embedded.client("logs"), fresh("group")
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName="stream")
+    event = {"timestamp": int((time.time() - days * 86400) * 1000), "message": "old"}
+    logs.put_log_events(logGroupName=group, logStreamName="stream", logEvents=[event])
+    logs.put_retention_policy(logGroupName=group, retentionInDays=1)
+    return group
+
+
+def test_what_is_old_goes_at_a_start_and_stays_gone(aged, tmp_path):
     before, start_again = aged
     s3 = before.client("s3")
+    group = log_of_days_ago(before, 2)
+    assert len(before.client("logs").filter_log_events(logGroupName=group)["events"]) == 1
     plain, versioned = before.bucket(), before.bucket()
     s3.put_bucket_versioning(Bucket=versioned, VersioningConfiguration={"Status": "Enabled"})
     for bucket in (plain, versioned):
@@ -207,6 +280,7 @@ def test_rules_are_applied_at_start_and_last(aged, tmp_path):
         control.stop(tmp_path / "aws")
         again = start_again()
         again.put(plain, "b", b"body")
+        assert again.client("logs").filter_log_events(logGroupName=group)["events"] == []
         assert keys(again, plain) == ([("b", True)], [])
         assert keys(again, versioned) == ([("b", True), ("old/a", False)], [("old/a", True)])
         with pytest.raises(ClientError, match="NoSuchKey"):

@@ -113,6 +113,22 @@ def test_role_without_the_key_cannot_read_an_encrypted_object(embedded):
     assert embedded.client("s3", keys).get_object(Bucket=bucket, Key="secret")["Body"].read() == b"text"
 
 
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        (lambda kms, key: kms.disable_key(KeyId=key), "KMS.DisabledException"),
+        (lambda kms, key: kms.schedule_key_deletion(KeyId=key), "KMS.KMSInvalidStateException"),
+    ],
+)
+def test_object_is_not_read_under_a_key_that_is_not_in_use(embedded, ends, said):
+    kms, bucket = embedded.client("kms"), embedded.bucket()
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    embedded.put(bucket, "secret", b"text", ServerSideEncryption="aws:kms", SSEKMSKeyId=key)
+    ends(kms, key)
+    with pytest.raises(ClientError, match=said):
+        embedded.client("s3").get_object(Bucket=bucket, Key="secret")
+
+
 def test_role_without_the_key_cannot_write_to_an_encrypted_bucket(embedded):
     key, bucket = encrypted_bucket(embedded)
     writes = statement("s3:PutObject", f"arn:aws:s3:::{bucket}/*")

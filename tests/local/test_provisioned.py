@@ -10,6 +10,8 @@ from botocore.exceptions import ClientError
 
 from tests.embedded import ALLOW_ALL, fresh
 
+pytestmark = pytest.mark.xdist_group("embedded")
+
 HANDLER = """
 import os, time
 if {broken}:

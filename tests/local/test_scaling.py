@@ -10,6 +10,8 @@ from botocore.exceptions import ClientError
 from local import control
 from tests.embedded import APP, Embedded, fresh
 
+pytestmark = pytest.mark.xdist_group("scaling")
+
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 RATE = 300
 MINUTE = 60 / RATE
@@ -104,6 +106,7 @@ def metric(fast, endpoint, name, statistic):
 
 
 def test_endpoint_publishes_what_it_is_asked_and_how_it_answers(fast):
+    assert fast.running.facts.clock == RATE
     endpoint = fast.serving()
     for _ in range(3):
         fast.ask(endpoint)

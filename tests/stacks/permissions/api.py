@@ -26,9 +26,9 @@ PREDICT_LATER = {
         "Allow",
         ("s3:GetObject",),
         (
-            "<data:Bucket.Arn>/async/tickets/*",
-            "<data:Bucket.Arn>/async/output/*",
             "<data:Bucket.Arn>/async/failure/*",
+            "<data:Bucket.Arn>/async/output/*",
+            "<data:Bucket.Arn>/async/tickets/*",
         ),
     ),
     "UseKey": (
