@@ -21,11 +21,12 @@ from local.json_service import AwsError, HttpAnswer, JsonService, error_answer
 from local.provisioned import ProvisionedConcurrency
 from local.records import Scope
 from local.s3_access_log import AccessLog as S3AccessLog
+from local.sagemaker.asynchronous import Queues, queue_of
 from local.sagemaker.control_plane import hosting_service
 from local.sagemaker.endpoints import Endpoints
 from local.sagemaker.launch import Launcher
 from local.sagemaker.metrics import InvocationMetrics
-from local.sagemaker.names import arn
+from local.sagemaker.names import arn, not_available
 from local.sagemaker.runtime import endpoint_of, invoke
 from local.scalable import AliasConcurrency, VariantInstances
 from local.scaler import Scalable, Scaler
@@ -75,6 +76,7 @@ class Assembly:
             lambda scope, endpoint, variant: is_scaled(self.autoscaling.service, scope, endpoint, variant),
             InvocationMetrics(self.clock),
         )
+        self.queues = Queues(self.endpoints, self.clock)
         self._invocations = ThreadPoolExecutor(INVOCATIONS_AT_ONCE, thread_name_prefix="invoke-endpoint")
         self._types_added = False
         self.roles = StackRoles(self._add_types)
@@ -112,7 +114,9 @@ class Assembly:
             region = joints.region(headers, query)
             scope = Scope(joints.account(), region)
             authority = KeyAuthority(joints.access_key(headers, query), region)
-            endpoint = endpoint_of(path) if service is self.hosting else None
+            endpoint, waiting = (endpoint_of(path), queue_of(path)) if service is self.hosting else (None, None)
+            if waiting is not None:
+                return await asyncio.to_thread(self._leave, authority, scope, waiting, headers, body)
             if endpoint is None:
                 target = headers.get("x-amz-target", "")
                 return await asyncio.to_thread(service.answer, target, body, scope, authority)
@@ -125,8 +129,20 @@ class Assembly:
 
         return handle
 
+    def _leave(
+        self, authority: KeyAuthority, scope: Scope, endpoint: str, headers: dict[str, str], body: bytes
+    ) -> HttpAnswer:
+        try:
+            authority.require("sagemaker:InvokeEndpointAsync", arn(scope, "Endpoint", endpoint))
+            if body:
+                raise not_available("InvokeEndpointAsync with a body instead of an InputLocation")
+        except AwsError as error:
+            return error_answer(error)
+        return self.queues.accept(scope, endpoint, headers)
+
     async def _scale(self) -> None:
         self.endpoints.publish_metrics()
+        self.queues.publish()
         self.alarms.judge()
         self.scaler.tick()
 
@@ -148,12 +164,14 @@ class Assembly:
             asyncio.create_task(_every(DELIVER_LOGS_EVERY_SECONDS, self.s3_access_log.deliver)),
         ]
         threading.Thread(target=self.endpoints.resume, daemon=True, name="resume").start()
+        self.queues.start()
 
     def save(self) -> None:
         self.api_logs.flush()
         joints.save_state()
 
     def stop(self) -> None:
+        self.queues.stop()
         self.endpoints.stop()
         self._invocations.shutdown(wait=False, cancel_futures=True)
 

@@ -18,7 +18,7 @@ UNAVAILABLE_CONTAINER = (
     "ModelPackageName",
     "AdditionalModelDataSources",
 )
-UNAVAILABLE_CONFIG = ("AsyncInferenceConfig", "ShadowProductionVariants", "ExplainerConfig", "MetricsConfig")
+UNAVAILABLE_CONFIG = ("ShadowProductionVariants", "ExplainerConfig", "MetricsConfig")
 UNAVAILABLE_VARIANT = ("ServerlessConfig", "ManagedInstanceScaling", "InferenceAmiVersion", "CapacityReservationConfig")
 
 

@@ -18,6 +18,7 @@ def deployment_of(service: JsonService, scope: Scope, config_name: str) -> Docum
         "EndpointConfigName": config_name,
         "Variants": variants,
         "DataCaptureConfig": config.get("DataCaptureConfig"),
+        "AsyncInferenceConfig": config.get("AsyncInferenceConfig"),
     }
 
 

@@ -132,6 +132,8 @@ class Endpoints:
                 "ProductionVariants": summaries(shift.deployment, shift.fleet),
                 "StartTime": shift.began,
             }
+        if endpoint["_deployment"].get("AsyncInferenceConfig"):
+            endpoint["AsyncInferenceConfig"] = endpoint["_deployment"]["AsyncInferenceConfig"]
         capture = endpoint["_deployment"].get("DataCaptureConfig")
         if capture:
             endpoint["DataCaptureConfig"] = {

@@ -44,13 +44,10 @@ def _invoke(  # noqa: PLR0911, PLR0917 - one return a way to fail
     endpoints: Endpoints, scope: Scope, name: str, headers: Mapping[str, str], body: bytes, seen: Invocation
 ) -> HttpAnswer:
     if len(body) > BODY_LIMIT_BYTES:
-        return _refusal("413", 413, Message=f"HTTP content length exceeded {BODY_LIMIT_BYTES} bytes.")
-    record = endpoints.service.records.get(scope, "Endpoint", name)
-    if record is None:
-        return _refusal("ValidationError", 400, Message=f"Endpoint {name} of account {scope.account} not found.")
-    if record["EndpointStatus"] not in ("InService", "Updating", "RollingBack"):
-        text = f"Endpoint {name} of account {scope.account} is not in service: it is {record['EndpointStatus']}."
-        return _refusal("ValidationError", 400, Message=text)
+        return refusal("413", 413, Message=f"HTTP content length exceeded {BODY_LIMIT_BYTES} bytes.")
+    text = _not_to_be_asked(endpoints, scope, name)
+    if text:
+        return refusal("ValidationError", 400, Message=text)
     try:
         fleet = endpoints.routed(scope, name)
     except KeyError:
@@ -59,11 +56,11 @@ def _invoke(  # noqa: PLR0911, PLR0917 - one return a way to fail
     variant = fleet.choose(target)
     if variant is None:
         text = f"Variant {target} is not part of endpoint {name}." if target else f"No variant of {name} takes traffic."
-        return _refusal("ValidationError", 400, Message=text)
+        return refusal("ValidationError", 400, Message=text)
     passed = {key: headers[key] for key in PASSED if key in headers}
     seen.variant, seen.instances, asked = variant.name, len(variant.instances), time.monotonic()
     try:
-        answer = _ask(variant, passed, body)
+        answer = ask(variant, passed, body)
         seen.status = answer.status
     except TimeoutError:
         said = (
@@ -91,13 +88,30 @@ def _invoke(  # noqa: PLR0911, PLR0917 - one return a way to fail
     return 200, result, answer.body
 
 
-def _ask(variant: VariantFleet, headers: Mapping[str, str], body: bytes) -> Answer:
+def _not_to_be_asked(endpoints: Endpoints, scope: Scope, name: str) -> str | None:
+    """Why this endpoint answers nobody now."""
+    record, which = (
+        endpoints.service.records.get(scope, "Endpoint", name),
+        f"Endpoint {name} of account {scope.account}",
+    )
+    if record is None:
+        return f"{which} not found."
+    if record["EndpointStatus"] not in ("InService", "Updating", "RollingBack"):
+        return f"{which} is not in service: it is {record['EndpointStatus']}."
+    if record["_deployment"].get("AsyncInferenceConfig"):
+        return f"{which} is for asynchronous inference; use InvokeEndpointAsync."
+    return None
+
+
+def ask(
+    variant: VariantFleet, headers: Mapping[str, str], body: bytes, limit_seconds: float = ANSWER_SECONDS
+) -> Answer:
     """An instance that refuses the connection never saw the request, so another one gets it."""
     tried: set[str] = set()
     while (instance := variant.pick(tried)) is not None:
         tried.add(instance.name)
         try:
-            return instance.request("POST", "/invocations", headers, body, ANSWER_SECONDS)
+            return instance.request("POST", "/invocations", headers, body, limit_seconds)
         except ConnectionRefusedError:
             continue
         except TimeoutError:
@@ -111,22 +125,29 @@ def _ask(variant: VariantFleet, headers: Mapping[str, str], body: bytes) -> Answ
 def _model_error(scope: Scope, name: str, status: int, said: str) -> HttpAnswer:
     side = "client" if status in range(400, 500) else "server"
     where = log_group(name)
-    return _refusal(
+    return refusal(
         "ModelError",
         424,
         ErrorCode="CLIENT_ERROR_FROM_MODEL" if side == "client" else "INTERNAL_FAILURE_FROM_MODEL",
         LogStreamArn=f"arn:aws:logs:{scope.region}:{scope.account}:log-group:{where}",
-        Message=f'Received {side} error ({status}) from primary with message "{said}". See the log {where} for more '
-        "information.",
+        Message=model_said(name, status, said),
         OriginalMessage=said,
         OriginalStatusCode=status,
     )
 
 
+def model_said(name: str, status: int, said: str) -> str:
+    side = "client" if status in range(400, 500) else "server"
+    return (
+        f'Received {side} error ({status}) from primary with message "{said}". See the log {log_group(name)} for more '
+        "information."
+    )
+
+
 def _unavailable(name: str) -> HttpAnswer:
-    return _refusal("ServiceUnavailable", 503, Message=f"No instance of endpoint {name} can answer now; try again.")
+    return refusal("ServiceUnavailable", 503, Message=f"No instance of endpoint {name} can answer now; try again.")
 
 
-def _refusal(code: str, status: int, **members: object) -> HttpAnswer:
+def refusal(code: str, status: int, **members: object) -> HttpAnswer:
     headers = {"Content-Type": "application/json", "x-amzn-errortype": code, "x-amzn-requestid": str(uuid.uuid4())}
     return status, headers, json.dumps(members).encode()

@@ -270,10 +270,10 @@ def test_properties_are_checked_against_the_api_before_they_are_taken(embedded):
         )
 
 
-@pytest.mark.parametrize("more", [{"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://somewhere/out"}}}])
-def test_what_would_lose_traffic_is_refused_by_name(embedded, more):
-    with pytest.raises(ClientError, match="AsyncInferenceConfig is not available in the embedded AWS"):
-        embedded.config(embedded.model(), **more)
+def test_what_would_lose_traffic_is_refused_by_name(embedded):
+    shadow = {"VariantName": "shadow", "ModelName": embedded.model(), "InstanceType": "ml.m5.large"}
+    with pytest.raises(ClientError, match="ShadowProductionVariants is not available in the embedded AWS"):
+        embedded.config(embedded.model(), ShadowProductionVariants=[{**shadow, "InitialInstanceCount": 1}])
 
 
 def test_model_group_is_created_described_and_deleted(embedded):
