@@ -8,6 +8,7 @@ from config.sections.data import Data
 from config.sections.image import Image
 from config.sections.model import Model
 from config.sections.network import Network
+from config.sections.operations import Operations
 from config.sections.section import Section
 from config.sections.serving import Serving
 from config.sections.stage import Stage
@@ -23,3 +24,4 @@ class StageConfig(Section):
     model: Model
     serving: Serving
     api: Api
+    operations: Operations

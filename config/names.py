@@ -33,3 +33,8 @@ class Names:
     @property
     def model_group(self) -> str:
         return f"{self.project}-{self.stage}-models"
+
+    @property
+    def trail(self) -> str:
+        # Its bucket's and its key's policy name the trail, before there is one.
+        return f"{self.project}-{self.stage}-trail"

@@ -6,7 +6,7 @@ MiniStack judges an alarm by all points of a metric's name, whatever they are of
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from local import joints, joints_cloudwatch
+from local import alarm_formulas, joints, joints_cloudwatch
 from local.clock import Clock
 from local.joints_cloudwatch import Alarm
 from local.records import Scope
@@ -43,6 +43,8 @@ class Alarms:
         period, count = float(alarm.get("Period") or 60), int(alarm["EvaluationPeriods"])
         end = self.clock.now() // period * period
         starts = [end - period * (count - index) for index in range(count)]
+        if alarm.get("Metrics"):
+            return alarm_formulas.values(place, alarm["Metrics"], starts, period)
         return joints_cloudwatch.statistics(place, alarm, starts, period)
 
     def _evaluate_instead(self, original: Callable[..., None], alarm: Alarm) -> None:
@@ -57,7 +59,7 @@ class Alarms:
                 self.on_action(Scope(joints.account(), joints.current_region()), action, alarm)
 
     def _evaluate(self, place: Scope, alarm: Alarm) -> None:
-        if not alarm.get("MetricName") or alarm.get("ComparisonOperator") not in COMPARISONS:
+        if not (alarm.get("MetricName") or alarm.get("Metrics")) or alarm.get("ComparisonOperator") not in COMPARISONS:
             return
         threshold, values = _threshold(alarm), self.values(place, alarm)
         state = threshold.state(values, alarm["StateValue"])

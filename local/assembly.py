@@ -8,7 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from local import hardening, http_api_rules, interrupted, joints, joints_cloudwatch, lifecycle, pass_role
+from local import (
+    alarm_formulas,
+    billing,
+    hardening,
+    http_api_rules,
+    identity_provider,
+    interrupted,
+    joints,
+    joints_cloudwatch,
+    lifecycle,
+    pass_role,
+    web_identity,
+)
 from local.alarms import Alarms
 from local.api_log import ApiLogs, watch_integrations
 from local.authority import KeyAuthority
@@ -20,6 +32,7 @@ from local.images import ImageRegistry
 from local.json_service import AwsError, HttpAnswer, JsonService, error_answer
 from local.provisioned import ProvisionedConcurrency
 from local.records import Scope
+from local.resource_tags import ResourceTags
 from local.s3_access_log import AccessLog as S3AccessLog
 from local.sagemaker.asynchronous import Queues, queue_of
 from local.sagemaker.control_plane import hosting_service
@@ -88,6 +101,8 @@ class Assembly:
         pass_role.install()
         self.alarms.install()
         self.provisioned.install()
+        ResourceTags(self.hosting).install()
+        web_identity.install(settings.home.identity_keys)
         joints.add_state("clock", self.clock)
         for service in (self.hosting, self.autoscaling.service):
             joints.add_service(service.name, service.target_prefix, self._handler(service), service.records)
@@ -106,6 +121,9 @@ class Assembly:
             joints.add_resource_types(sagemaker_types(self.hosting, self.endpoints))
             joints.add_resource_types(autoscaling_types(self.autoscaling.service))
             joints.add_resource_types({"AWS::EC2::FlowLog": flow_logs.resource_type()})
+            joints.add_resource_types({"AWS::Budgets::Budget": billing.resource_type()})
+            joints.add_resource_types({"AWS::IAM::OIDCProvider": identity_provider.resource_type()})
+            alarm_formulas.complete_cloudformation()
 
     def _handler(self, service: JsonService) -> joints.Handler:
         async def handle(

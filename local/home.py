@@ -38,6 +38,11 @@ class Home:
         return self.folder / "tls"
 
     @property
+    def identity_keys(self) -> Path:
+        """Public keys of identity providers, HOST.json each, by which their tokens are checked."""
+        return self.folder / "identity"
+
+    @property
     def instances(self) -> Path:
         return self.folder / "instances"
 

@@ -91,7 +91,13 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
     "services.apigateway:new_uuid": (),
     "services.cloudwatch_logs:_create_log_stream": ("data",),
     "services.cloudwatch_logs:_put_log_events": ("data",),
+    "services.budgets:_create_budget": ("data",),
+    "services.budgets:_delete_budget": ("data",),
     "services.ec2:_ensure_defaults_initialized": (),
+    "services.iam:_now": (),
+    "services.tagging:resource_tags": ("arn",),
+    "services.sts:_error": ("status", "code", "message", "ns"),
+    "services.sts:_web_identity_trust_denied": ("role_arn", "params", "use_json"),
     "services.lambda_svc:_reserved_concurrency": ("func", "config"),
     "services.s3:_bucket_default_sse_headers": ("bucket_name",),
     "services.s3:_stored_sse_headers": ("obj",),
@@ -155,6 +161,7 @@ ATTRIBUTES = (
     "services.cloudwatch:_composite_alarms",
     "services.cloudwatch_logs:_log_groups",
     "services.ec2:_ACTION_MAP",
+    "services.ec2:_tags",
     "services.cloudformation.custom_resource:_pending",
     "services.cloudformation:_stacks",
     "services.cloudformation.provisioners:_CUSTOM_NAME_REPLACEMENT",
@@ -162,6 +169,7 @@ ATTRIBUTES = (
     "services.cloudformation.provisioners:_RESOURCE_HANDLERS",
     "services.cloudformation.provisioners:_S3_BUCKET_CONFIGURATIONS",
     "services.cloudformation.provisioners:_STACK_TAG_PROPERTY",
+    "services.iam:_oidc_providers",
     "services.iam:_roles",
     "services.kms:_grants",
     "services.kms:_keys",
@@ -642,7 +650,39 @@ def put_object(bucket: str, key: str, body: bytes) -> int:
     return int(status)
 
 
+# --- Budgets and identity providers ------------------------------------------------------------------
+
+
+def budgets(operation: str, params: Mapping[str, Any]) -> tuple[int, bytes]:
+    """One of MiniStack's Budgets calls."""
+    names = {"CreateBudget": "_create_budget", "DeleteBudget": "_delete_budget"}
+    status, _, body = getattr(_module("services.budgets"), names[operation])(dict(params))
+    return int(status), body if isinstance(body, bytes) else str(body).encode()
+
+
+def identity_provider(account_id: str, arn: str) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = _module("services.iam")._oidc_providers.get_scoped(account_id, None, arn)
+    return found
+
+
+def sts_error(status: int, code: str, message: str) -> Any:  # noqa: ANN401 - MiniStack's answer
+    return _module("services.sts")._error(status, code, message, ns="sts")
+
+
+def iso_now() -> str:
+    return str(_module("services.iam")._now())
+
+
+def identity_providers() -> Any:  # noqa: ANN401 - MiniStack's table, by ARN, of the account at work
+    return _module("services.iam")._oidc_providers
+
+
 # --- EC2 ---------------------------------------------------------------------------------------------------------
+
+
+def ec2_tags(identity: str) -> dict[str, str] | None:
+    found = _module("services.ec2")._tags.get(identity)
+    return {tag["Key"]: tag["Value"] for tag in found} if found else None
 
 
 def ec2(operation: str, params: Mapping[str, Any]) -> tuple[int, bytes]:

@@ -7,6 +7,7 @@ from local.joints import _module, scope
 from local.records import Scope
 
 SIGNATURES: dict[str, tuple[str, ...]] = {
+    "services.cloudformation.provisioners:_cw_metric_alarm_record": ("name", "props"),
     "services.cloudwatch:_evaluate_alarm": ("alarm",),
     "services.cloudwatch:_dispatch_alarm_actions": ("alarm", "old_state", "new_state", "reason"),
     "services.cloudwatch:_evaluate_parent_alarms": ("child", "seen"),
@@ -74,7 +75,8 @@ def statistics(place: Scope, alarm: Alarm, starts: Iterable[float], period: floa
     wanted: dict[float, list[dict[str, Any]]] = {start: [] for start in starts}
     for point in points:
         start = point["Timestamp"] // period * period
-        if start in wanted:
+        # An alarm that names a unit sees no reading in another.
+        if start in wanted and alarm.get("Unit") in (None, point.get("Unit") or "None"):
             wanted[start].append(point)
     return [
         float(cloudwatch._stat_value(cloudwatch._calc_stats(found), name, found)) if found else None

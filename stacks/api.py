@@ -27,8 +27,10 @@ class ApiStack(Stack):
         super().__init__(scope, id, env=env, description="Whippet's prediction API")
         # The endpoint's name is a constant, so that nothing but this keeps the order.
         self.add_stack_dependency(Stack.of(endpoint))
-        predict = PredictFunction(self, "Predict", config=config, endpoint=endpoint, requests=requests)
-        http = PredictionApi(self, "Http", config=config, handler=predict.alias, asynchronous=requests is not None)
+        self.predict = predict = PredictFunction(self, "Predict", config=config, endpoint=endpoint, requests=requests)
+        self.http = http = PredictionApi(
+            self, "Http", config=config, handler=predict.alias, asynchronous=requests is not None
+        )
         if config.canary:
             AliasCanary(
                 self,

@@ -9,6 +9,7 @@ from stacks.constructs.async_requests import AsyncRequests
 from stacks.data import DataStack
 from stacks.image import ImageStack
 from stacks.network import NetworkStack
+from stacks.operations import OperationsStack
 from stacks.serving import ServingStack
 
 
@@ -39,12 +40,22 @@ def build_app(app: App, stage_name: str | None) -> None:
         placement=network.placement,
         env=environment,
     )
-    ApiStack(
+    api = ApiStack(
         app,
         names.stack("api"),
         config=config.api,
         endpoint=serving.endpoint,
         requests=AsyncRequests(data.bucket, data.key) if config.serving.mode == "async" else None,
+        env=environment,
+    )
+    OperationsStack(
+        app,
+        names.stack("operations"),
+        config=config,
+        names=names,
+        data=data,
+        serving=serving,
+        api=api,
         env=environment,
     )
 

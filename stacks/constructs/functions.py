@@ -60,6 +60,8 @@ class PythonFunction(lambda_.Function):
             environment=environment,
             reserved_concurrent_executions=reserved_concurrency,
         )
+        self.execution_role = role
+        """The role itself; what the function calls its role takes no statement and no acknowledgement."""
         acknowledge(
             self,
             "Serverless-LambdaTracing",

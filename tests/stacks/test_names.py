@@ -15,6 +15,7 @@ CHOSEN = {
     ("AWS::ApiGatewayV2::Api", "Name"): {"Api"},
     ("AWS::ApiGatewayV2::Authorizer", "Name"): {"Jwt"},
     ("AWS::ApplicationAutoScaling::ScalingPolicy", "PolicyName"): {"track-load", "wake"},
+    ("AWS::CloudTrail::Trail", "TrailName"): {"whippet-{stage}-trail"},
 }
 # Where CloudFormation takes a physical name for the types that our templates hold.
 NAMING_PROPERTIES = {
@@ -22,7 +23,10 @@ NAMING_PROPERTIES = {
     "AWS::ApiGatewayV2::Authorizer": ["Name"],
     "AWS::ApiGatewayV2::Stage": ["StageName"],
     "AWS::ApplicationAutoScaling::ScalingPolicy": ["PolicyName"],
+    "AWS::Budgets::Budget": [],
+    "AWS::CloudTrail::Trail": ["TrailName"],
     "AWS::CloudWatch::Alarm": ["AlarmName"],
+    "AWS::CloudWatch::Dashboard": ["DashboardName"],
     "AWS::CodeBuild::Project": ["Name"],
     "AWS::EC2::FlowLog": ["LogGroupName"],
     "AWS::EC2::InternetGateway": [],
@@ -39,6 +43,7 @@ NAMING_PROPERTIES = {
     "AWS::EC2::SecurityGroup": ["GroupName"],
     "AWS::ECR::Repository": ["RepositoryName"],
     "AWS::Events::Rule": ["Name"],
+    "AWS::IAM::OIDCProvider": [],
     "AWS::IAM::Role": ["RoleName"],
     "AWS::KMS::Key": [],
     "AWS::Lambda::Alias": ["Name"],
@@ -48,6 +53,7 @@ NAMING_PROPERTIES = {
     "AWS::Logs::LogGroup": ["LogGroupName"],
     "AWS::S3::Bucket": ["BucketName"],
     "AWS::S3::BucketPolicy": [],
+    "AWS::SNS::Subscription": [],
     "AWS::SNS::Topic": ["TopicName"],
     "AWS::SNS::TopicPolicy": [],
     "AWS::SageMaker::Endpoint": ["EndpointName"],
@@ -83,7 +89,7 @@ def test_names_come_from_the_list(stage):
 @pytest.mark.parametrize("stage", synth.STAGES)
 def test_stacks_are_named_after_project_stage_and_room(stage):
     names = {path.name.split(".")[0] for path in synth.assembly(stage).glob("*.template.json")}
-    rooms = {"data", "network", "serving", "api"} | ({"image"} if stage != "local" else set())
+    rooms = {"data", "network", "serving", "api", "operations"} | ({"image"} if stage != "local" else set())
     assert names == {f"whippet-{stage}-{room}" for room in rooms}
 
 

@@ -6,17 +6,24 @@ import re
 import pytest
 
 from tests import synth
-from tests.stacks.permissions import api, image, network, serving
+from tests.stacks.permissions import api, image, network, operations, serving
 
 pytestmark = pytest.mark.xdist_group("synth")
 
 # One module a stack: who may do what, and whom the role trusts under which condition.
-ROOMS = {"serving": serving, "api": api, "image": image, "network": network}
+ROOMS = {"serving": serving, "api": api, "image": image, "network": network, "operations": operations}
 TRUST = {role: trust for room in ROOMS.values() for role, trust in room.TRUST.items()}
-MAY_BE_EVERYTHING = {"ecr:GetAuthorizationToken", "cloudwatch:PutMetricData"}
+MAY_BE_EVERYTHING = {
+    "cloudwatch:GetMetricData",
+    "cloudwatch:PutMetricData",
+    "ec2:DescribeInstances",
+    "ec2:DescribeVolumes",
+    "ecr:GetAuthorizationToken",
+    "sagemaker:ListNotebookInstances",
+}
 
 
-def plain(value):  # noqa: PLR0911  (one return an intrinsic)
+def plain(value):  # noqa: PLR0911, PLR0912  (one return an intrinsic)
     """A template's value as text that a person would write: generated suffixes and hashes taken out."""
     match value:
         case str():
@@ -33,6 +40,9 @@ def plain(value):  # noqa: PLR0911  (one return an intrinsic)
             return f"<{name[:-8]}>"
         case {"Fn::GetAtt": [name, attribute]}:
             return f"<{name[:-8]}.{attribute}>"
+        case {"Fn::ImportValue": name} if ":ExportsOutputRef" in name:
+            room, output = re.fullmatch(r"whippet-\w+-(\w+):ExportsOutputRef(.+)", name).groups()
+            return f"<{room}:{output[:-16]}>"  # the resource's own hash and the output's
         case {"Fn::ImportValue": name}:
             room, how, output = re.fullmatch(r"whippet-\w+-(\w+):ExportsOutput(FnGetAtt|Ref)(.+)", name).groups()
             found = re.fullmatch(r"(\w+?)[0-9A-F]{8}([A-Z][a-z]+)?[0-9A-F]{8}", output)
@@ -98,9 +108,10 @@ def test_roles_trust_whom_the_table_says_under_its_condition(stage):
     for template in synth.templates(stage).values():
         for name, role in roles(template).items():
             (statement,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
-            service, condition = TRUST[name]
-            assert statement["Principal"] == {"Service": service}
-            assert statement["Action"] == "sts:AssumeRole"
+            who, condition = TRUST[name]
+            federated = isinstance(who, dict)
+            assert plain(statement["Principal"]) == (who if federated else {"Service": who})
+            assert statement["Action"] == ("sts:AssumeRoleWithWebIdentity" if federated else "sts:AssumeRole")
             assert plain(statement.get("Condition")) == condition
 
 

@@ -20,6 +20,7 @@ from ops import cdk
 
 SERVING, API, DATA = "whippet-local-serving", "whippet-local-api", "whippet-local-data"
 IMAGE, NETWORK = "whippet-local-image", "whippet-local-network"
+OPERATIONS = "whippet-local-operations"
 
 
 @dataclass
@@ -169,6 +170,46 @@ class Deployed:
         return self.resources(API)["PredictFunctionPartsLog"]
 
     @cached_property
+    def idle_log(self) -> str:
+        return self.resources(OPERATIONS)["IdleFunctionPartsLog"]
+
+    @cached_property
+    def news_topic(self) -> str:
+        return self.outputs(OPERATIONS)["NewsTopicArn"]
+
+    @cached_property
+    def other_topic(self) -> str:
+        return str(self.root.client("sns").create_topic(Name="matrix-other")["TopicArn"])
+
+    @cached_property
+    def own_box(self) -> str:
+        return self.box(project="whippet", stage="local")
+
+    @cached_property
+    def doomed_box(self) -> str:
+        return self.box(project="whippet", stage="local")
+
+    @cached_property
+    def foreign_box(self) -> str:
+        return self.box(project="whippet", stage="other")
+
+    def box(self, **tags: str) -> str:
+        """A running instance with these tags."""
+        named = [{"Key": key, "Value": value} for key, value in tags.items()]
+        made = self.root.client("ec2").run_instances(
+            ImageId="ami-00000000000000000",
+            InstanceType="t3.large",
+            MinCount=1,
+            MaxCount=1,
+            TagSpecifications=[{"ResourceType": "instance", "Tags": named}],
+        )
+        return str(made["Instances"][0]["InstanceId"])
+
+    def bootstrap_role(self, kind: str) -> str:
+        account = self.running.facts.account
+        return f"arn:aws:iam::{account}:role/cdk-hnb659fds-{kind}-role-{account}-us-east-1"
+
+    @cached_property
     def flow_log(self) -> str:
         return self.resources(NETWORK)["FlowLogEntries"]
 
@@ -207,6 +248,10 @@ class Deployed:
     @cached_property
     def doomed_endpoint(self) -> str:
         return self._endpoint_beside("matrix-doomed")
+
+    @cached_property
+    def forgotten_endpoint(self) -> str:
+        return self._endpoint_beside("matrix-forgotten")
 
     @cached_property
     def repository(self) -> str:
@@ -254,7 +299,7 @@ class Deployed:
 
     def _role_names(self) -> dict[str, str]:
         names = {}
-        for stack in (DATA, NETWORK, SERVING, API, IMAGE):
+        for stack in (DATA, NETWORK, SERVING, API, IMAGE, OPERATIONS):
             names |= {logical: name for logical, name in self.resources(stack).items() if logical.endswith("Role")}
         return names
 

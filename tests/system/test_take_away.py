@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from local import control
 from ops import cdk, destroy
 from ops.__main__ import main
-from tests.system.deployed import API, DATA, IMAGE, SERVING, Deployed
+from tests.system.deployed import API, DATA, IMAGE, OPERATIONS, SERVING, Deployed
 
 pytestmark = pytest.mark.xdist_group("deployed")
 
@@ -83,6 +83,7 @@ def test_a_stage_is_taken_away_whole_and_what_stays_is_told(deployed, ops, capsy
     fill(deployed)
     buckets = [resource for name, resource in deployed.resources(DATA).items() if name in ("Bucket", "AccessLog")]
     log, key = deployed.endpoint_log, deployed.key.rsplit("/", 1)[-1]
+    news_key = deployed.resources(OPERATIONS)["NewsKey"]
 
     assert ops(["destroy", "--stage", "local", "--yes", "--json"]) == 0
 
@@ -96,7 +97,7 @@ def test_a_stage_is_taken_away_whole_and_what_stays_is_told(deployed, ops, capsy
     assert done["log_groups"] == [log]
     assert log not in str(deployed.root.client("logs").describe_log_groups(logGroupNamePrefix=log)["logGroups"])
     told = {left["what"]: left["why"] for left in done["left"]}
-    assert told.keys() == {f"Key {key}", "Stack CDKToolkit"}
+    assert told.keys() == {f"Key {key}", f"Key {news_key}", "Stack CDKToolkit"}
     assert "pending deletion" in told[f"Key {key}"]
 
 

@@ -1,0 +1,143 @@
+"""One page of graphs: what comes in, how it is answered, how full things are."""
+
+from collections.abc import Sequence
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from stacks.constructs.metrics import (
+    MINUTE,
+    ApiMetrics,
+    BucketMetrics,
+    EndpointMetrics,
+    FunctionMetrics,
+    in_milliseconds,
+)
+
+# A dashboard is 24 columns wide.
+THIRD, QUARTER = 8, 6
+
+
+class StageDashboard(Construct):
+    """A row each for the endpoint, the API, the function and the rest, in the order in which a request meets them."""
+
+    def __init__(self, scope: Construct, id: str) -> None:
+        super().__init__(scope, id)
+        self._page = cloudwatch.Dashboard(self, "Dashboard", default_interval=None)
+
+    def show_api(self, api: ApiMetrics) -> None:
+        self._row(
+            _graph("API: requests", [api.requests()], THIRD, unit="count a minute"),
+            _graph("API: errors", [api.client_errors(), api.server_errors()], THIRD, unit="count a minute"),
+            _graph(
+                "API: latency",
+                [api.latency("p50"), api.latency("p99"), api.integration_latency("p99")],
+                THIRD,
+                unit="ms",
+            ),
+        )
+
+    def show_function(self, function: FunctionMetrics, *, warm: bool) -> None:
+        self._row(
+            _graph("Function: duration", [function.duration("p50"), function.duration("p99")], QUARTER, unit="ms"),
+            _graph(
+                "Function: calls",
+                [function.invocations(), function.errors(), function.throttles()],
+                QUARTER,
+                unit="count a minute",
+            ),
+            _graph("Function: concurrency", [function.concurrency()], QUARTER, unit="calls at once"),
+            *(
+                [
+                    _graph(
+                        "Function: warm environments",
+                        [function.warm_share()],
+                        QUARTER,
+                        unit="share, 0 to 1",
+                        right=[function.spilled()],
+                        right_unit="count a minute",
+                    )
+                ]
+                if warm
+                else []
+            ),
+        )
+
+    def show_requests(self, endpoint: EndpointMetrics, *, asynchronous: bool) -> None:
+        load = (
+            _graph(
+                "Endpoint: queue",
+                [endpoint.backlog()],
+                THIRD,
+                unit="requests",
+                right=[endpoint.backlog_age()],
+                right_unit="s",
+            )
+            if asynchronous
+            else _graph(
+                "Endpoint: requests",
+                [endpoint.invocations(), endpoint.invocations_per_instance()],
+                THIRD,
+                unit="count a minute",
+            )
+        )
+        latency = [
+            in_milliseconds(endpoint.model_latency("p50"), "model50", "model, p50"),
+            in_milliseconds(endpoint.model_latency("p99"), "model99", "model, p99"),
+            # An asynchronous endpoint publishes none.
+            *(
+                []
+                if asynchronous
+                else [in_milliseconds(endpoint.overhead_latency("p99"), "own99", "SageMaker's own, p99")]
+            ),
+        ]
+        self._row(
+            load,
+            _graph("Endpoint: latency", latency, THIRD, unit="ms"),
+            _graph(
+                "Endpoint: errors", [endpoint.client_errors(), endpoint.server_errors()], THIRD, unit="count a minute"
+            ),
+        )
+
+    def show_instances(self, endpoint: EndpointMetrics, *, counted: bool) -> None:
+        """SageMaker publishes no count of instances; where requests are counted both ways, it is their ratio."""
+        count = cloudwatch.MathExpression(
+            expression="requests / each",
+            using_metrics={"requests": endpoint.invocations(), "each": endpoint.invocations_per_instance()},
+            label="instances (while there are requests)",
+            period=MINUTE,
+        )
+        self._row(
+            _graph("Endpoint: processor", [endpoint.cpu()], THIRD, unit="% of one core, summed"),
+            _graph("Endpoint: memory", [endpoint.memory()], THIRD, unit="%"),
+            *([_graph("Endpoint: instances", [count], THIRD, unit="instances")] if counted else []),
+        )
+
+    def show_bucket(self, bucket: BucketMetrics) -> None:
+        self._row(
+            _graph("Bucket: size", [bucket.size()], THIRD, unit="bytes"),
+            _graph("Bucket: objects", [bucket.objects()], THIRD, unit="count"),
+        )
+
+    def _row(self, *widgets: cloudwatch.IWidget) -> None:
+        self._page.add_widgets(*widgets)
+
+
+def _graph(
+    title: str,
+    left: Sequence[cloudwatch.IMetric],
+    width: int,
+    *,
+    unit: str,
+    right: Sequence[cloudwatch.IMetric] = (),
+    right_unit: str = "",
+) -> cloudwatch.GraphWidget:
+    """The axis carries the unit in words; CloudWatch's own label would repeat the metric's name."""
+    return cloudwatch.GraphWidget(
+        title=title,
+        width=width,
+        left=list(left),
+        left_y_axis=cloudwatch.YAxisProps(label=unit, min=0, show_units=False),
+        right=list(right),
+        right_y_axis=cloudwatch.YAxisProps(label=right_unit, min=0, show_units=False) if right else None,
+    )
