@@ -236,3 +236,47 @@ def test_alarm_counts_only_its_own_dimensions(fast):
     put("mine")
     until(lambda: state() == "ALARM")
     until(lambda: state() == "OK")
+
+
+def test_suspended_target_keeps_its_capacity(fast, scaling):
+    endpoint = fast.serving()
+    suspended = {"DynamicScalingOutSuspended": True}
+    scaling.register_scalable_target(MinCapacity=1, MaxCapacity=2, SuspendedState=suspended, **target(endpoint))
+    alarms = track(scaling, endpoint, 1)["Alarms"]
+
+    def raised():
+        found = fast.client("cloudwatch").describe_alarms(AlarmNames=[alarms[0]["AlarmName"]])["MetricAlarms"][0]
+        return found["StateValue"] == "ALARM"
+
+    until(raised, meanwhile=lambda: fast.ask(endpoint))
+    time.sleep(MINUTE)
+    assert activities(scaling, endpoint) == []
+    assert count(fast, endpoint) == 1
+
+
+def template(endpoint, *names):
+    actions = [
+        {
+            "ScheduledActionName": name,
+            "Schedule": "cron(0 8 1 1 ? 2199)",
+            "ScalableTargetAction": {"MinCapacity": 1, "MaxCapacity": 2},
+        }
+        for name in names
+    ]
+    properties = {**target(endpoint), "MinCapacity": 1, "MaxCapacity": 2, "ScheduledActions": actions}
+    kind = "AWS::ApplicationAutoScaling::ScalableTarget"
+    return json.dumps({"Resources": {"Target": {"Type": kind, "Properties": properties}}})
+
+
+def test_scheduled_action_goes_with_its_lines_in_the_template(fast, scaling):
+    endpoint, stack, formation = fast.serving(), fresh("stack"), fast.client("cloudformation")
+    formation.create_stack(StackName=stack, TemplateBody=template(endpoint, "morning", "evening"))
+
+    def listed():
+        found = scaling.describe_scheduled_actions(**target(endpoint))["ScheduledActions"]
+        return sorted(one["ScheduledActionName"] for one in found)
+
+    until(lambda: listed() == ["evening", "morning"])
+    until(lambda: formation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE")
+    formation.update_stack(StackName=stack, TemplateBody=template(endpoint, "evening"))
+    until(lambda: listed() == ["evening"])
