@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT))
 from tests import synth  # noqa: E402 - found through the line above
 from tests.stacks import variants  # noqa: E402
 from tests.stacks.hosting import VARIANTS  # noqa: E402
+from tests.stacks.test_api import CANARY, JWT  # noqa: E402
 
 REGION = "us-east-1"
 # IAM counts characters without white space; a role takes ten policies of this size.
@@ -42,7 +43,7 @@ WITHOUT_SCHEMA = {
 CUSTOM = ["lambda:InvokeFunction"]
 # A schema lists the actions of every property that a type knows. No template of ours sets those that need these.
 UNUSED_SERVICES = {
-    *("autoscaling", "billing", "codedeploy", "elasticfilesystem", "firehose", "organizations", "s3files", "s3tables"),
+    *("autoscaling", "billing", "elasticfilesystem", "firehose", "organizations", "s3files", "s3tables"),
     *("vpc-lattice", "vpce"),
 }
 UNUSED = re.compile(
@@ -63,9 +64,10 @@ ASSETS = "arn:aws:s3:::cdk-*-assets-*"
 
 @cache
 def types() -> frozenset[str]:
-    """Every resource type of every stage, and of every way to host that a stage file may choose."""
+    """Every resource type of every stage, and of what else a stage file may choose."""
     stages = [template for stage in synth.STAGES for template in synth.templates(stage).values()]
-    others = [template for changes in VARIANTS.values() for template in variants.rooms(**changes).values()]
+    choices = [*VARIANTS.values(), {"api__canary": CANARY}, {"api__auth": "jwt", "api__jwt": JWT}]
+    others = [template for changes in choices for template in variants.rooms(**changes).values()]
     return frozenset(body["Type"] for template in (*stages, *others) for body in template["Resources"].values())
 
 

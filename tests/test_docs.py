@@ -16,7 +16,7 @@ README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE)
-PROGRAMS = ("local", "serving", "training.train", "training.starter", "ops.demo")
+PROGRAMS = ("local", "serving", "training.train", "training.starter")
 
 
 def printed_by_config(what):
@@ -55,6 +55,13 @@ def test_readme_mentions_every_command_of_the_embedded_aws():
     commands = re.search(r"\[-h\] ([a-z|]+) \.\.\.", shown).group(1).split("|")
     assert len(commands) > 3
     assert [name for name in commands if not re.search(rf"local [a-z|]*\b{name}\b", README)] == []
+
+
+def test_readme_mentions_every_command_of_the_operator():
+    shown = subprocess.run([sys.executable, "-m", "ops"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    commands = re.findall(r"^  ([a-z]+) ", shown, re.MULTILINE)
+    assert len(commands) > 2
+    assert [name for name in commands if f"python -m ops {name}" not in README] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
