@@ -19,6 +19,7 @@ from local import (
     joints_cloudwatch,
     lifecycle,
     pass_role,
+    topics,
     web_identity,
 )
 from local.alarms import Alarms
@@ -99,6 +100,7 @@ class Assembly:
         http_api_rules.install()
         self.api_logs.install()
         pass_role.install()
+        topics.install()
         self.alarms.install()
         self.provisioned.install()
         ResourceTags(self.hosting).install()

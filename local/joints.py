@@ -95,6 +95,7 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
     "services.budgets:_delete_budget": ("data",),
     "services.ec2:_ensure_defaults_initialized": (),
     "services.iam:_now": (),
+    "services.eventbridge:_invoke_target": ("target", "event", "rule", "view"),
     "services.tagging:resource_tags": ("arn",),
     "services.sts:_error": ("status", "code", "message", "ns"),
     "services.sts:_web_identity_trust_denied": ("role_arn", "params", "use_json"),
@@ -174,6 +175,7 @@ ATTRIBUTES = (
     "services.kms:_grants",
     "services.kms:_keys",
     "services.lambda_svc:_functions",
+    "services.sns:_topics",
     "services.s3:_bucket_lifecycle",
     "services.s3:_bucket_logging_config",
     "services.s3:_bucket_policies",
@@ -650,7 +652,13 @@ def put_object(bucket: str, key: str, body: bytes) -> int:
     return int(status)
 
 
-# --- Budgets and identity providers ------------------------------------------------------------------
+# --- topics, Budgets and identity providers ------------------------------------------------------------------
+
+
+def topic_policy(topic_arn: str) -> str | None:
+    """None where there is no such topic."""
+    topic = _module("services.sns")._topics.get(topic_arn)
+    return str(topic["attributes"]["Policy"]) if topic else None
 
 
 def budgets(operation: str, params: Mapping[str, Any]) -> tuple[int, bytes]:

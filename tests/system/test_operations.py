@@ -1,0 +1,89 @@
+"""The idle sweep and the deploy roles on the deployed system."""
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.local.test_web_identity import KEY, number, token
+from tests.system.deployed import OPERATIONS, Deployed
+
+pytestmark = pytest.mark.xdist_group("deployed")
+HOST = "token.actions.githubusercontent.com"
+
+
+def worked(deployed: Deployed, box: str, percent: float) -> None:
+    at = datetime.now(UTC) - timedelta(minutes=10)
+    deployed.root.client("cloudwatch").put_metric_data(
+        Namespace="AWS/EC2",
+        MetricData=[
+            {
+                "MetricName": "CPUUtilization",
+                "Dimensions": [{"Name": "InstanceId", "Value": box}],
+                "Value": percent,
+                "Unit": "Percent",
+                "Timestamp": at,
+            }
+        ],
+    )
+
+
+def state(deployed: Deployed, box: str) -> str:
+    found = deployed.root.client("ec2").describe_instances(InstanceIds=[box])
+    return found["Reservations"][0]["Instances"][0]["State"]["Name"]
+
+
+def test_sweep_spares_a_box_that_works_and_those_of_others(deployed):
+    busy, foreign = deployed.box(project="whippet", stage="local"), deployed.box(project="whippet", stage="other")
+    worked(deployed, busy, 80.0)
+    worked(deployed, foreign, 1.0)
+    deployed.root.client("lambda").invoke(FunctionName=deployed.outputs(OPERATIONS)["IdleFunctionName"])
+    assert (state(deployed, busy), state(deployed, foreign)) == ("running", "running")
+
+
+def test_alarms_rest_while_nothing_is_wrong(deployed):
+    found = deployed.root.client("cloudwatch").describe_alarms(AlarmNamePrefix=OPERATIONS)["MetricAlarms"]
+    assert len(found) == 8
+    assert [one["AlarmName"] for one in found if one["StateValue"] == "ALARM" and "Sweep" not in one["AlarmName"]] == []
+
+
+@pytest.fixture
+def keys_of_github(deployed):
+    public = KEY.public_key().public_numbers()
+    keys = {"keys": [{"kty": "RSA", "kid": "one", "n": number(public.n), "e": number(public.e)}]}
+    deployed.running.home.identity_keys.mkdir(exist_ok=True)
+    (deployed.running.home.identity_keys / f"{HOST}.json").write_text(json.dumps(keys))
+
+
+def assumed(deployed: Deployed, role: str, subject: str) -> dict:
+    shown = token(iss=f"https://{HOST}", sub=subject, exp=int(time.time()) + 300)
+    return deployed.root.client("sts").assume_role_with_web_identity(
+        RoleArn=deployed.outputs(OPERATIONS)[role], RoleSessionName="workflow", WebIdentityToken=shown
+    )
+
+
+@pytest.mark.usefixtures("keys_of_github")
+@pytest.mark.parametrize(
+    ("role", "subject"),
+    [("DeployRoleArn", "repo:owner/name:environment:local"), ("DiffRoleArn", "repo:owner/name:pull_request")],
+)
+def test_githubs_workflow_gets_its_role_by_its_token(deployed, role, subject):
+    assert assumed(deployed, role, subject)["Credentials"]["SessionToken"]
+
+
+@pytest.mark.usefixtures("keys_of_github")
+@pytest.mark.parametrize(
+    ("role", "subject"),
+    [
+        ("DeployRoleArn", "repo:owner/name:pull_request"),
+        ("DeployRoleArn", "repo:owner/name:ref:refs/heads/main"),
+        ("DeployRoleArn", "repo:owner/name:environment:localhost"),
+        ("DeployRoleArn", "repo:stranger/name:environment:local"),
+        ("DiffRoleArn", "repo:stranger/name:pull_request"),
+    ],
+)
+def test_any_other_workflow_gets_none(deployed, role, subject):
+    with pytest.raises(ClientError, match="Not authorized"):
+        assumed(deployed, role, subject)
