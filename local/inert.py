@@ -26,4 +26,6 @@ ACCEPTED_WITHOUT_EFFECT = (
         "what a key has encrypted is readable after a rotation; one to be deleted is of no use from the request on",
     ),
     Inert("Tags for cost allocation, budgets", "nothing is billed here"),
+    Inert("CloudWatch dashboards", "kept and described; nothing here draws them"),
+    Inert("Subscriptions by e-mail", "kept as if confirmed; no mail leaves this machine"),
 )

@@ -4,7 +4,7 @@ from aws_cdk import CfnOutput, Environment, RemovalPolicy, Stack
 from constructs import Construct
 
 from config import StageConfig
-from config.names import Names
+from config.names import VARIANT, Names
 from stacks.api import ApiStack
 from stacks.constructs.alarms import NewsAlarms
 from stacks.constructs.budget import MonthlyBudget
@@ -12,7 +12,8 @@ from stacks.constructs.dashboard import StageDashboard
 from stacks.constructs.failures import FailureNews
 from stacks.constructs.github import GithubRoles
 from stacks.constructs.idle_sweep import IdleSweep
-from stacks.constructs.metrics import ApiMetrics, BucketMetrics, EndpointMetrics, FunctionMetrics
+from stacks.constructs.metrics import ApiMetrics, BucketMetrics, EndpointMetrics, FunctionMetrics, PipelineMetrics
+from stacks.constructs.model_endpoint import role_noun, variant_names
 from stacks.constructs.topic import NewsTopic
 from stacks.constructs.trail import CallTrail
 from stacks.data import DataStack
@@ -32,12 +33,18 @@ class OperationsStack(Stack):
         data: DataStack,
         serving: ServingStack,
         api: ApiStack,
+        pipeline_name: str | None = None,
         env: Environment,
     ) -> None:
         super().__init__(scope, id, env=env, description="Watches over Whippet, and lets its workflows deploy it")
         self._config = config
         self._names = names
-        self._endpoint = EndpointMetrics(serving.endpoint.endpoint_name)
+        self._pipeline_name = pipeline_name
+        # The part of an id that tells a variant from the first -> its metrics.
+        self._variants = {
+            "" if name == VARIANT else role_noun(name): EndpointMetrics(serving.endpoint.endpoint_name, name)
+            for name in variant_names(config.serving)
+        }
         self._api = ApiMetrics(api.http.api.api_id)
         self._function = FunctionMetrics(api.predict.function.function_name)
         self._news = NewsTopic(self, "News", emails=config.operations.emails)
@@ -91,13 +98,13 @@ class OperationsStack(Stack):
 
     def _alarms(self, sweep: IdleSweep | None) -> None:
         alarms = NewsAlarms(self, "Alarms", config=self._config.operations.alarms, topic=self._news.topic)
-        asynchronous = self._asynchronous
-        alarms.watch_requests(
-            self._endpoint, self._endpoint.answered() if asynchronous else self._endpoint.invocations()
-        )
-        if asynchronous:
-            alarms.watch_queue(self._endpoint)
-        alarms.watch_instances(self._endpoint)
+        for variant, endpoint in self._variants.items():
+            requests = endpoint.answered() if self._asynchronous else endpoint.invocations()
+            alarms.watch_requests(endpoint, requests, variant)
+            if self._instances:
+                alarms.watch_instances(endpoint, variant)
+        if self._asynchronous:
+            alarms.watch_queue(self._variants[""])
         alarms.watch_api(self._api)
         alarms.watch_function(self._function)
         if sweep is not None:
@@ -106,14 +113,23 @@ class OperationsStack(Stack):
     def _failures(self, serving: ServingStack) -> None:
         failures = FailureNews(self, "Failures", news=self._news)
         failures.tell_of_endpoint(serving.endpoint.arn_in(self))
+        if self._pipeline_name is not None:
+            # An ARN writes it in small letters.
+            name = self._pipeline_name.lower()
+            failures.tell_of_pipeline(self.format_arn(service="sagemaker", resource="pipeline", resource_name=name))
         failures.admit()
 
     def _dashboard(self, data: DataStack) -> None:
         page = StageDashboard(self, "Page")
         page.show_api(self._api)
         page.show_function(self._function, warm=self._config.api.concurrency.provisioned_min > 0)
-        page.show_requests(self._endpoint, asynchronous=self._asynchronous)
-        page.show_instances(self._endpoint, counted=not self._asynchronous)
+        for variant, endpoint in self._variants.items():
+            title = f"Endpoint {variant}".strip()
+            page.show_requests(endpoint, title=title, asynchronous=self._asynchronous, instances=self._instances)
+            if self._instances:
+                page.show_instances(endpoint, title=title, counted=not self._asynchronous)
+        if self._pipeline_name is not None:
+            page.show_pipeline(PipelineMetrics(self._pipeline_name))
         page.show_bucket(BucketMetrics(data.bucket.bucket_name))
 
     def _github(self) -> None:
@@ -139,4 +155,9 @@ class OperationsStack(Stack):
 
     @property
     def _asynchronous(self) -> bool:
-        return str(self._config.serving.mode) == "async"
+        return self._config.serving.mode == "async"
+
+    @property
+    def _instances(self) -> bool:
+        """A serverless endpoint has none of ours."""
+        return self._config.serving.mode != "serverless"

@@ -37,26 +37,26 @@ class NewsAlarms(Construct):
         self._config = config
         self._action = actions.SnsAction(topic)
 
-    def watch_requests(self, endpoint: EndpointMetrics, requests: cloudwatch.Metric) -> None:
-        """What every kind of endpoint publishes; `requests` is how this kind counts them."""
+    def watch_requests(self, endpoint: EndpointMetrics, requests: cloudwatch.Metric, variant: str) -> None:
+        """What every kind of endpoint publishes; `requests` is how this kind counts them. `variant` ends the id."""
         self.add(
-            "ModelSlow",
+            f"ModelSlow{variant}",
             endpoint.model_latency("p99"),
             above=self._config.latency_p99_ms * 1000,
             unit=f"Microseconds ({self._config.latency_p99_ms} ms)",
             says="The slowest percent of the model's answers takes more than {limit}",
         )
         self.add(
-            "EndpointErrors",
+            f"EndpointErrors{variant}",
             self._percent(endpoint.server_errors(), requests),
             above=self._config.error_percent,
             unit=PERCENT,
             says="More than {limit} of the endpoint's requests fail with 5xx; its log says why",
         )
 
-    def watch_instances(self, endpoint: EndpointMetrics) -> None:
+    def watch_instances(self, endpoint: EndpointMetrics, variant: str) -> None:
         self.add(
-            "MemoryFull",
+            f"MemoryFull{variant}",
             endpoint.memory(),
             above=self._config.memory_percent,
             unit=PERCENT,

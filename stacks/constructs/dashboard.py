@@ -11,6 +11,7 @@ from stacks.constructs.metrics import (
     BucketMetrics,
     EndpointMetrics,
     FunctionMetrics,
+    PipelineMetrics,
     in_milliseconds,
 )
 
@@ -63,10 +64,11 @@ class StageDashboard(Construct):
             ),
         )
 
-    def show_requests(self, endpoint: EndpointMetrics, *, asynchronous: bool) -> None:
+    def show_requests(self, endpoint: EndpointMetrics, *, title: str, asynchronous: bool, instances: bool) -> None:
+        counted = [endpoint.invocations(), *([endpoint.invocations_per_instance()] if instances else [])]
         load = (
             _graph(
-                "Endpoint: queue",
+                f"{title}: queue",
                 [endpoint.backlog()],
                 THIRD,
                 unit="requests",
@@ -74,12 +76,7 @@ class StageDashboard(Construct):
                 right_unit="s",
             )
             if asynchronous
-            else _graph(
-                "Endpoint: requests",
-                [endpoint.invocations(), endpoint.invocations_per_instance()],
-                THIRD,
-                unit="count a minute",
-            )
+            else _graph(f"{title}: requests", counted, THIRD, unit="count a minute")
         )
         latency = [
             in_milliseconds(endpoint.model_latency("p50"), "model50", "model, p50"),
@@ -93,13 +90,13 @@ class StageDashboard(Construct):
         ]
         self._row(
             load,
-            _graph("Endpoint: latency", latency, THIRD, unit="ms"),
+            _graph(f"{title}: latency", latency, THIRD, unit="ms"),
             _graph(
-                "Endpoint: errors", [endpoint.client_errors(), endpoint.server_errors()], THIRD, unit="count a minute"
+                f"{title}: errors", [endpoint.client_errors(), endpoint.server_errors()], THIRD, unit="count a minute"
             ),
         )
 
-    def show_instances(self, endpoint: EndpointMetrics, *, counted: bool) -> None:
+    def show_instances(self, endpoint: EndpointMetrics, *, title: str, counted: bool) -> None:
         """SageMaker publishes no count of instances; where requests are counted both ways, it is their ratio."""
         count = cloudwatch.MathExpression(
             expression="requests / each",
@@ -108,10 +105,14 @@ class StageDashboard(Construct):
             period=MINUTE,
         )
         self._row(
-            _graph("Endpoint: processor", [endpoint.cpu()], THIRD, unit="% of one core, summed"),
-            _graph("Endpoint: memory", [endpoint.memory()], THIRD, unit="%"),
-            *([_graph("Endpoint: instances", [count], THIRD, unit="instances")] if counted else []),
+            _graph(f"{title}: processor", [endpoint.cpu()], THIRD, unit="% of one core, summed"),
+            _graph(f"{title}: memory", [endpoint.memory()], THIRD, unit="%"),
+            *([_graph(f"{title}: instances", [count], THIRD, unit="instances")] if counted else []),
         )
+
+    def show_pipeline(self, pipeline: PipelineMetrics) -> None:
+        outcomes = [pipeline.executions(outcome) for outcome in ("Started", "Succeeded", "Failed")]
+        self._row(_graph("Training: pipeline runs", outcomes, THIRD, unit="count a minute"))
 
     def show_bucket(self, bucket: BucketMetrics) -> None:
         self._row(

@@ -46,8 +46,8 @@ class Source:
 class EndpointMetrics:
     """Requests are published under AWS/SageMaker, instances under /aws/sagemaker/Endpoints, queues by endpoint only."""
 
-    def __init__(self, endpoint_name: str) -> None:
-        variant = {"EndpointName": endpoint_name, "VariantName": VARIANT}
+    def __init__(self, endpoint_name: str, variant_name: str = VARIANT) -> None:
+        variant = {"EndpointName": endpoint_name, "VariantName": variant_name}
         self._requests = Source("AWS/SageMaker", variant)
         self._instances = Source("/aws/sagemaker/Endpoints", variant)
         self._queue = Source("AWS/SageMaker", {"EndpointName": endpoint_name})

@@ -33,10 +33,10 @@ class Row:
     """Kinds of endpoint that do not publish it."""
 
 
-NO_ASYNC = frozenset({"async"})
+NO_ASYNC, NO_INSTANCES = frozenset({"async"}), frozenset({"serverless"})
 PUBLISHED = {
     ("AWS/SageMaker", "Invocations"): Row(VARIANT, None, SUM, SAGEMAKER, NO_ASYNC),
-    ("AWS/SageMaker", "InvocationsPerInstance"): Row(VARIANT, None, SUM, SAGEMAKER, NO_ASYNC),
+    ("AWS/SageMaker", "InvocationsPerInstance"): Row(VARIANT, None, SUM, SAGEMAKER, NO_ASYNC | NO_INSTANCES),
     ("AWS/SageMaker", "Invocation4XXErrors"): Row(VARIANT, None, RATE, SAGEMAKER),
     ("AWS/SageMaker", "Invocation5XXErrors"): Row(VARIANT, None, RATE, SAGEMAKER),
     ("AWS/SageMaker", "ModelLatency"): Row(VARIANT, "Microseconds", MEASURED, SAGEMAKER),
@@ -53,8 +53,8 @@ PUBLISHED = {
     ("AWS/SageMaker", "HasBacklogWithoutCapacity"): Row(
         ENDPOINT, "Count", frozenset({"Average"}), ASYNC, frozenset({"realtime", "serverless"})
     ),
-    ("/aws/sagemaker/Endpoints", "CPUUtilization"): Row(VARIANT, "Percent", MEASURED, SAGEMAKER),
-    ("/aws/sagemaker/Endpoints", "MemoryUtilization"): Row(VARIANT, "Percent", MEASURED, SAGEMAKER),
+    ("/aws/sagemaker/Endpoints", "CPUUtilization"): Row(VARIANT, "Percent", MEASURED, SAGEMAKER, NO_INSTANCES),
+    ("/aws/sagemaker/Endpoints", "MemoryUtilization"): Row(VARIANT, "Percent", MEASURED, SAGEMAKER, NO_INSTANCES),
     ("AWS/Sagemaker/ModelBuildingPipeline", "ExecutionStarted"): Row(
         frozenset({"PipelineName"}), "Count", RATE, SAGEMAKER
     ),

@@ -6,6 +6,7 @@ import pytest
 
 from tests import synth
 from tests.stacks import variants
+from tests.stacks.hosting import VARIANTS
 from tests.stacks.metrics_in_templates import asked, widgets
 from tests.stacks.published_metrics import PUBLISHED
 
@@ -30,6 +31,19 @@ def test_every_metric_asked_for_is_published(stage):
         assert set(one.dimensions) == row.dimensions, one.where
         assert one.statistic in row.statistics, one.where
         assert "realtime" not in row.not_for, one.where
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_kind_of_hosting_is_watched_by_what_it_publishes(name):
+    changes = VARIANTS[name]
+    mode = changes.get("serving__mode", "realtime")
+    templates = variants.rooms(**changes)
+    for one in asked(templates):
+        row = PUBLISHED[one.namespace, one.name]
+        assert (set(one.dimensions), mode not in row.not_for) == (row.dimensions, True), one.where
+        assert one.statistic in row.statistics, one.where
+    watched = {one.dimensions.get("VariantName") for one in asked(templates) if one.where.startswith("operations/")}
+    assert watched - {None} == {"primary", *(one["name"] for one in changes.get("serving__variants", []))}
 
 
 @pytest.mark.parametrize("stage", synth.STAGES)

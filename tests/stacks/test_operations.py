@@ -1,5 +1,6 @@
 """The operations stack: what each setting reaches, whom the key serves, and what GitHub's roles trust."""
 
+import functools
 import json
 
 import cdk_nag
@@ -7,9 +8,13 @@ import pytest
 from aws_cdk import Validations
 
 from lambda_src.idle.settings import Settings
+from stacks import whippet
+from stacks.operations import OperationsStack
 from tests import synth
 from tests.stacks import variants
+from tests.stacks.metrics_in_templates import asked
 from tests.stacks.permissions import operations as permissions
+from tests.stacks.published_metrics import PUBLISHED
 from tests.stacks.test_permissions import plain, roles, statements
 
 pytestmark = pytest.mark.xdist_group("synth")
@@ -111,6 +116,40 @@ def test_a_failing_endpoint_is_told_of_in_plain_words():
     template = target["InputTransformer"]["InputTemplate"]
     assert json.loads(template).startswith("The endpoint <name> is <status>")
     assert set(target["InputTransformer"]["InputPathsMap"]) == {"name", "status"}
+
+
+@pytest.fixture
+def with_pipeline(monkeypatch):
+    named = functools.partial(OperationsStack, pipeline_name="Whippet-dev-training")
+    monkeypatch.setattr(whippet, "OperationsStack", named)
+    return variants.rooms()
+
+
+def test_a_failing_step_of_our_pipeline_is_told_of_with_its_reason(with_pipeline):
+    template = with_pipeline["operations"]
+    rules = synth.resources(template, "AWS::Events::Rule")
+    (name,) = [one for one in rules if "PipelineFailed" in one]
+    assert plain(rules[name]["Properties"]["EventPattern"]) == {
+        "source": ("aws.sagemaker",),
+        "detail-type": ("SageMaker Model Building Pipeline Execution Step Status Change",),
+        "detail": {
+            "pipelineArn": ("arn:aws:sagemaker:us-east-1:ACCOUNT:pipeline/whippet-dev-training",),
+            "currentStepStatus": ("Failed",),
+        },
+    }
+    statement = {
+        one["Sid"]: one for one in synth.only(template, "AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
+    }
+    admitted = plain(statement["EventsMayPublish"]["Condition"]["ArnEquals"]["aws:SourceArn"])
+    assert set(admitted) == {"<FailuresEndpointFailed.Arn>", "<FailuresPipelineFailed.Arn>"}
+
+
+def test_pipeline_is_on_the_page_by_metrics_that_are_published(with_pipeline):
+    found = [one for one in asked(with_pipeline) if one.namespace == "AWS/Sagemaker/ModelBuildingPipeline"]
+    assert {one.name for one in found} == {"ExecutionStarted", "ExecutionSucceeded", "ExecutionFailed"}
+    for one in found:
+        row = PUBLISHED[one.namespace, one.name]
+        assert (set(one.dimensions), one.statistic in row.statistics) == (row.dimensions, True)
 
 
 def test_budget_counts_what_carries_both_tags_and_tells_the_topic_early():
