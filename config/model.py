@@ -12,6 +12,7 @@ from config.sections.operations import Operations
 from config.sections.section import Section
 from config.sections.serving import Serving
 from config.sections.stage import Stage
+from config.sections.workbench import Workbench
 
 
 class StageConfig(Section):
@@ -25,3 +26,4 @@ class StageConfig(Section):
     serving: Serving
     api: Api
     operations: Operations
+    workbench: Workbench

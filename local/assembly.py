@@ -28,7 +28,8 @@ from local.authority import KeyAuthority
 from local.autoscaling import Autoscaling, is_scaled
 from local.clock import Clock
 from local.cloudformation import autoscaling_types, sagemaker_types
-from local.ec2 import flow_logs
+from local.ec2 import images as ec2_images
+from local.ec2 import types as ec2_types
 from local.images import ImageRegistry
 from local.json_service import AwsError, HttpAnswer, JsonService, error_answer
 from local.provisioned import ProvisionedConcurrency
@@ -41,6 +42,8 @@ from local.sagemaker.endpoints import Endpoints
 from local.sagemaker.launch import Launcher
 from local.sagemaker.metrics import InvocationMetrics
 from local.sagemaker.names import arn, not_available
+from local.sagemaker.notebook_types import notebook_types
+from local.sagemaker.notebooks import Notebooks
 from local.sagemaker.runtime import endpoint_of, invoke
 from local.scalable import AliasConcurrency, VariantInstances
 from local.scaler import Scalable, Scaler
@@ -71,6 +74,7 @@ class Assembly:
             "AWS_CA_BUNDLE": bundle,
         }
         self.hosting = hosting_service()
+        Notebooks(self.hosting)
         self.clock = Clock(settings.clock)
         self.scalable: dict[str, Scalable] = {"sagemaker": VariantInstances(self.hosting), "lambda": AliasConcurrency()}
         self.autoscaling = Autoscaling(
@@ -122,10 +126,12 @@ class Assembly:
             self.provisioned.complete_cloudformation()
             joints.add_resource_types(sagemaker_types(self.hosting, self.endpoints))
             joints.add_resource_types(autoscaling_types(self.autoscaling.service))
-            joints.add_resource_types({"AWS::EC2::FlowLog": flow_logs.resource_type()})
             joints.add_resource_types({"AWS::Budgets::Budget": billing.resource_type()})
             joints.add_resource_types({"AWS::IAM::OIDCProvider": identity_provider.resource_type()})
             alarm_formulas.complete_cloudformation()
+            joints.add_resource_types(ec2_types.resource_types())
+            joints.add_resource_types(notebook_types(self.hosting))
+            ec2_images.publish()
 
     def _handler(self, service: JsonService) -> joints.Handler:
         async def handle(

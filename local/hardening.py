@@ -251,6 +251,7 @@ def complete_cloudformation() -> None:
     joints.wrap_conditions(with_joins)
     joints.reserve_concurrency_by_template()
     joints.keep_buckets_that_hold_objects()
+    joints.name_parameters_as_aws_does()
     joints.wrap("services.lambda_svc:_reserved_concurrency", _reserved_by_the_function)
     joints.add_bucket_property("BucketEncryption", bucket_properties.encryption, "encryption")
     joints.add_bucket_property("OwnershipControls", bucket_properties.ownership, "ownership_controls")

@@ -22,6 +22,11 @@ ACCEPTED_WITHOUT_EFFECT = (
         "kept and described; every process here is on this machine's loopback, so no packet crosses them",
     ),
     Inert(
+        "What an EC2 instance or a notebook instance runs: user data, lifecycle scripts, its metadata service",
+        "each is a record with states, a role that its maker may pass, and a disk that is none; user data is kept",
+    ),
+    Inert("Spot requests", "an instance is launched like any other; nothing interrupts it here"),
+    Inert(
         "KMS key rotation, the end of a deletion window",
         "what a key has encrypted is readable after a rotation; one to be deleted is of no use from the request on",
     ),

@@ -99,6 +99,9 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
     "services.tagging:resource_tags": ("arn",),
     "services.sts:_error": ("status", "code", "message", "ns"),
     "services.sts:_web_identity_trust_denied": ("role_arn", "params", "use_json"),
+    "services.ec2:_resolve_launch_template_data": ("spec",),
+    "services.iam:_lookup_instance_profile": ("name", "arn"),
+    "services.ssm:_select_parameter": ("name_or_arn",),
     "services.lambda_svc:_reserved_concurrency": ("func", "config"),
     "services.s3:_bucket_default_sse_headers": ("bucket_name",),
     "services.s3:_stored_sse_headers": ("obj",),
@@ -163,6 +166,9 @@ ATTRIBUTES = (
     "services.cloudwatch_logs:_log_groups",
     "services.ec2:_ACTION_MAP",
     "services.ec2:_tags",
+    "services.ec2:_instances",
+    "services.ec2:_volumes",
+    "services.ssm:_PUBLIC_AMI_PARAMETERS",
     "services.cloudformation.custom_resource:_pending",
     "services.cloudformation:_stacks",
     "services.cloudformation.provisioners:_CUSTOM_NAME_REPLACEMENT",
@@ -718,6 +724,48 @@ def alarm(account_id: str, region_name: str, name: str) -> Alarm | None:
     return Alarm(str(found["AlarmArn"]), str(found["StateValue"])) if found else None
 
 
+def instance(identity: str) -> dict[str, Any]:
+    """MiniStack's own record of one, to read and to change."""
+    found: dict[str, Any] = _module("services.ec2")._instances[identity]
+    return found
+
+
+def describe_root_volume(identity: str, facts: Mapping[str, Any]) -> None:
+    """MiniStack makes every root volume alike; this is what was asked for."""
+    ec2_service = _module("services.ec2")
+    for device in ec2_service._instances[identity]["BlockDeviceMappings"]:
+        ec2_service._volumes[device["Ebs"]["VolumeId"]].update(facts)
+
+
+def launch_template_data(specification: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What a launch template's version holds; None where there is none such."""
+    wanted = {name: str(value) for name, value in specification.items()}
+    data, record, _ = _module("services.ec2")._resolve_launch_template_data(wanted)
+    versions = {str(one["VersionNumber"]) for one in (record or {}).get("Versions", [])}
+    known = wanted.get("Version") in {*versions, "$Latest", "$Default", None}
+    return dict(data) if record and known else None
+
+
+def instance_profile(name: str, arn: str) -> tuple[str, list[str]] | None:
+    """ARN and role ARNs of a profile."""
+    iam = _module("services.iam")
+    found = iam._lookup_instance_profile(name=name, arn=arn)
+    if found is None:
+        return None
+    names = [one["RoleName"] if isinstance(one, dict) else str(one) for one in found["Roles"]]
+    return str(found["Arn"]), [str(iam._roles[role_name]["Arn"]) for role_name in names]
+
+
+def publish_image(parameter_name: str, image: str) -> None:
+    """A public parameter, as AWS's own are."""
+    _module("services.ssm")._PUBLIC_AMI_PARAMETERS[parameter_name] = image
+
+
+def parameter(name: str) -> str | None:
+    found, _ = _module("services.ssm")._select_parameter(name)
+    return str(found["Value"]) if found else None
+
+
 # --- CloudFormation ----------------------------------------------------------------------------------------------
 
 
@@ -794,6 +842,18 @@ def keep_buckets_that_hold_objects() -> None:
         original(physical_id, properties)
 
     handler["delete"] = delete
+
+
+def name_parameters_as_aws_does() -> None:
+    """MiniStack begins a generated name with a slash, which is then no part of the ARN that AWS's names would give."""
+    handler = _module("services.cloudformation.provisioners")._RESOURCE_HANDLERS["AWS::SSM::Parameter"]
+    original = handler["create"]
+
+    def create(logical_id: str, properties: Mapping[str, Any], stack: str) -> Any:  # noqa: ANN401 - MiniStack's
+        name = properties.get("Name") or f"CFN-{logical_id}-{secrets.token_hex(6)}"
+        return original(logical_id, {**properties, "Name": name}, stack)
+
+    handler["create"] = create
 
 
 def reserved_concurrency(function: str) -> int | None:

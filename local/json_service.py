@@ -52,6 +52,8 @@ class Operation:
 
     run: Callable[[Call], Document]
     resources: Callable[[Call], Iterable[str]] = lambda call: ("*",)
+    context: Callable[[Call], Document] = lambda call: {}
+    """The condition keys that the action has beside those of every request."""
 
 
 class JsonService:
@@ -77,7 +79,7 @@ class JsonService:
             raise AwsError("UnknownOperationException", f"{call.operation} is not available in the embedded AWS.")
         # Authorised before validated, as on AWS: who may not call learns nothing about the arguments.
         for resource in operation.resources(call):
-            call.authority.require(f"{self.iam_prefix}:{call.operation}", resource)
+            call.authority.require(f"{self.iam_prefix}:{call.operation}", resource, operation.context(call))
         try:
             validate(self.name, call.operation, call.params)
         except ShapeError as error:

@@ -50,7 +50,11 @@ UNUSED = re.compile(
     r"AttachRolePolicy|DetachRolePolicy|CreateUser|s3:REST|s3:DeleteObject|s3:PutObjectAcl|Metadata\w*Table"
 )
 READS = re.compile(r"(Get|List|Describe|BatchGet|View)")
-CRYPTOGRAPHY = {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:CreateGrant", "kms:RetireGrant"}
+CRYPTOGRAPHY = {
+    *("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:CreateGrant", "kms:RetireGrant"),
+    # What whoever launches an instance with an encrypted disk must be allowed, which its schema does not say.
+    *("kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"),
+}
 # Services whose generated names start with the stack's name, as AWS writes their ARNs.
 NARROWED = {
     "iam": ["arn:aws:iam::*:role/{project}-*", "arn:aws:iam::*:instance-profile/{project}-*"],

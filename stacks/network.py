@@ -32,6 +32,7 @@ class NetworkStack(Stack):
             self.public_subnet = PublicSubnet(
                 self, "PublicSubnet", vpc=network, zone=config.zones[0], cidr=network.spare_block
             )
+        self.box_subnet_id = self.public_subnet.subnet_id if self.public_subnet else isolated[0].subnet_id
         # Exported whether or not somebody imports them now: an export that goes while another stack still holds it
         # fails the very deploy that would let go of it.
         for value in (network.vpc_id, *(subnet.subnet_id for subnet in isolated)):

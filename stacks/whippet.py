@@ -11,6 +11,7 @@ from stacks.image import ImageStack
 from stacks.network import NetworkStack
 from stacks.operations import OperationsStack
 from stacks.serving import ServingStack
+from stacks.workbench import WorkbenchStack, is_wanted
 
 
 def build_app(app: App, stage_name: str | None) -> None:
@@ -58,6 +59,11 @@ def build_app(app: App, stage_name: str | None) -> None:
         api=api,
         env=environment,
     )
+
+    if is_wanted(config):
+        WorkbenchStack(
+            app, names.stack("workbench"), config=config, names=names, data=data, network=network, env=environment
+        )
 
     Tags.of(app).add("project", config.stage.project)
     Tags.of(app).add("stage", str(stage_name))

@@ -4,7 +4,7 @@ Each yields faults (the stage cannot work) or warnings (it works, but likely not
 that it reads; it is skipped while one of them does not even have the right shape.
 """
 
-from config.rules import api, hosting_modes, image, network, operations, rollout, serving, stage, variants
+from config.rules import api, hosting_modes, image, network, operations, rollout, serving, stage, variants, workbench
 from config.rules.table import RULES, Finding, check, toml
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "stage",
     "toml",
     "variants",
+    "workbench",
 ]

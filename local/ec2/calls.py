@@ -23,16 +23,20 @@ def call(authority: Authority, operation: str, resources: Sequence[str], params:
     params = coerced(SERVICE, operation, params)
     for resource in resources:
         authority.require(f"ec2:{operation}", resource)
-    try:
-        validate(SERVICE, operation, params)
-    except ShapeError as error:
-        raise AwsError("InvalidParameterValue", f"{operation}: {error}.") from error
+    check(operation, params)
     sent = _serializer.serialize_to_request(params, service_model(SERVICE).operation_model(operation))["body"]
     status, body = joints.ec2(operation, sent)
     root = _plain(ElementTree.fromstring(body))  # noqa: S314 - MiniStack's own answer
     if status >= 400:  # noqa: PLR2004 - HTTP
         raise AwsError(root.findtext(".//Code") or "InternalError", root.findtext(".//Message") or operation)
     return root
+
+
+def check(operation: str, params: dict[str, Any]) -> None:
+    try:
+        validate(SERVICE, operation, coerced(SERVICE, operation, params))
+    except ShapeError as error:
+        raise AwsError("InvalidParameterValue", f"{operation}: {error}.") from error
 
 
 def _plain(root: ElementTree.Element) -> ElementTree.Element:

@@ -9,6 +9,8 @@ ARN_TYPES = {
     "EndpointConfig": "endpoint-config",
     "Endpoint": "endpoint",
     "ModelPackageGroup": "model-package-group",
+    "NotebookInstance": "notebook-instance",
+    "NotebookInstanceLifecycleConfig": "notebook-instance-lifecycle-config",
 }
 
 

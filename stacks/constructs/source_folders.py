@@ -6,6 +6,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 LAMBDA_SRC = ROOT / "lambda_src"
 SERVING = ROOT / "serving"
 TRAINING = ROOT / "training"
+WORKBENCH = ROOT / "workbench"
 STARTER_MODEL = TRAINING / "starter" / "model.tar.gz"
 
 EXCLUDE = ["**/__pycache__", "**/*.pyc", "**/.DS_Store"]

@@ -29,7 +29,9 @@ NAMING_PROPERTIES = {
     "AWS::CloudWatch::Dashboard": ["DashboardName"],
     "AWS::CodeBuild::Project": ["Name"],
     "AWS::EC2::FlowLog": ["LogGroupName"],
+    "AWS::EC2::Instance": [],
     "AWS::EC2::InternetGateway": [],
+    "AWS::EC2::LaunchTemplate": ["LaunchTemplateName"],
     "AWS::EC2::Route": [],
     "AWS::EC2::RouteTable": [],
     "AWS::EC2::Subnet": [],
@@ -44,6 +46,7 @@ NAMING_PROPERTIES = {
     "AWS::ECR::Repository": ["RepositoryName"],
     "AWS::Events::Rule": ["Name"],
     "AWS::IAM::OIDCProvider": [],
+    "AWS::IAM::InstanceProfile": ["InstanceProfileName"],
     "AWS::IAM::Role": ["RoleName"],
     "AWS::KMS::Key": [],
     "AWS::Lambda::Alias": ["Name"],
@@ -60,6 +63,9 @@ NAMING_PROPERTIES = {
     "AWS::SageMaker::EndpointConfig": ["EndpointConfigName"],
     "AWS::SageMaker::Model": ["ModelName"],
     "AWS::SageMaker::ModelPackageGroup": ["ModelPackageGroupName"],
+    "AWS::SageMaker::NotebookInstance": ["NotebookInstanceName"],
+    "AWS::SageMaker::NotebookInstanceLifecycleConfig": ["NotebookInstanceLifecycleConfigName"],
+    "AWS::SSM::Parameter": ["Name"],
     "AWS::ApiGatewayV2::Integration": [],
     "AWS::ApiGatewayV2::Route": [],
     "AWS::ApplicationAutoScaling::ScalableTarget": [],
@@ -89,7 +95,9 @@ def test_names_come_from_the_list(stage):
 @pytest.mark.parametrize("stage", synth.STAGES)
 def test_stacks_are_named_after_project_stage_and_room(stage):
     names = {path.name.split(".")[0] for path in synth.assembly(stage).glob("*.template.json")}
-    rooms = {"data", "network", "serving", "api", "operations"} | ({"image"} if stage != "local" else set())
+    rooms = {"data", "network", "serving", "api", "operations"}
+    rooms |= {"image"} if stage != "local" else set()
+    rooms |= {"workbench"} if stage != "prod" else set()
     assert names == {f"whippet-{stage}-{room}" for room in rooms}
 
 

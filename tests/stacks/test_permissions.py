@@ -6,12 +6,19 @@ import re
 import pytest
 
 from tests import synth
-from tests.stacks.permissions import api, image, network, operations, serving
+from tests.stacks.permissions import api, image, network, operations, serving, workbench
 
 pytestmark = pytest.mark.xdist_group("synth")
 
 # One module a stack: who may do what, and whom the role trusts under which condition.
-ROOMS = {"serving": serving, "api": api, "image": image, "network": network, "operations": operations}
+ROOMS = {
+    "serving": serving,
+    "api": api,
+    "image": image,
+    "network": network,
+    "operations": operations,
+    "workbench": workbench,
+}
 TRUST = {role: trust for room in ROOMS.values() for role, trust in room.TRUST.items()}
 MAY_BE_EVERYTHING = {
     "cloudwatch:GetMetricData",
@@ -20,6 +27,10 @@ MAY_BE_EVERYTHING = {
     "ec2:DescribeVolumes",
     "ecr:GetAuthorizationToken",
     "sagemaker:ListNotebookInstances",
+    "ssmmessages:CreateControlChannel",
+    "ssmmessages:CreateDataChannel",
+    "ssmmessages:OpenControlChannel",
+    "ssmmessages:OpenDataChannel",
 }
 
 

@@ -22,6 +22,7 @@ SAYS_SO = (*STATEFUL, "AWS::Logs::LogGroup", "Custom::ServingImage")
 # Property -> where it stands; each is encrypted under the stage's own key.
 UNDER_OUR_KEY = {
     "AWS::SageMaker::EndpointConfig": ["KmsKeyId", "DataCaptureConfig.KmsKeyId"],
+    "AWS::SageMaker::NotebookInstance": ["KmsKeyId"],
 }
 PLAIN_HTTP = {
     "Effect": "Deny",
@@ -132,7 +133,10 @@ def test_what_can_be_encrypted_is_under_the_stages_own_key(stage):
     assert found
     for _, name, body in found:
         for path in UNDER_OUR_KEY[body["Type"]]:
-            assert plain(at(body["Properties"], path)) in {"<data:Key.Arn>", "<Key.Arn>"}, (name, path)
+            assert plain(at(body["Properties"], path)) in {"<data:Key.Arn>", "<Key.Arn>", "<NotebookKey.Arn>"}, (
+                name,
+                path,
+            )
 
 
 @pytest.mark.parametrize("stage", synth.STAGES)

@@ -53,8 +53,8 @@ def test_without_batches_there_is_neither_model_nor_role():
 
 
 def test_starter_model_ships_as_it_is():
-    (asset,) = synth.assembly("dev").glob("asset.*.tar.gz")
-    assert asset.read_bytes() == (synth.ROOT / "training" / "starter" / "model.tar.gz").read_bytes()
+    shipped = [asset.read_bytes() for asset in synth.assembly("dev").glob("asset.*.tar.gz")]
+    assert (synth.ROOT / "training" / "starter" / "model.tar.gz").read_bytes() in shipped
 
 
 def test_a_scaled_fleet_survives_an_update_but_weights_and_capture_do_not():

@@ -24,6 +24,13 @@ CALLS = {
     "AWS::SageMaker::ModelPackageGroup": ("sagemaker", "CreateModelPackageGroup", {}),
     "AWS::CloudWatch::Alarm": ("cloudwatch", "PutMetricAlarm", {"AlarmName": "a"}),
     "AWS::SNS::Topic": ("sns", "CreateTopic", {"Name": "t"}),
+    "AWS::SageMaker::NotebookInstance": ("sagemaker", "CreateNotebookInstance", {"NotebookInstanceName": "n"}),
+    "AWS::SageMaker::NotebookInstanceLifecycleConfig": (
+        "sagemaker",
+        "CreateNotebookInstanceLifecycleConfig",
+        {"NotebookInstanceLifecycleConfigName": "l"},
+    ),
+    "AWS::EC2::FlowLog": ("ec2", "CreateFlowLogs", {"ResourceIds": ["vpc-1"]}),
     "AWS::ApplicationAutoScaling::ScalableTarget": ("application-autoscaling", "RegisterScalableTarget", {}),
     "AWS::ApplicationAutoScaling::ScalingPolicy": (
         "application-autoscaling",
@@ -41,6 +48,7 @@ NOT_IN_THE_CALL = {
     "AWS::ApplicationAutoScaling::ScalableTarget": ["ScheduledActions"],
     "AWS::SageMaker::Endpoint": ["Tags"],
     "AWS::SNS::Topic": ["KmsMasterKeyId"],
+    "AWS::EC2::FlowLog": ["ResourceId", "Tags"],
 }
 
 

@@ -21,6 +21,7 @@ from ops import cdk
 SERVING, API, DATA = "whippet-local-serving", "whippet-local-api", "whippet-local-data"
 IMAGE, NETWORK = "whippet-local-image", "whippet-local-network"
 OPERATIONS = "whippet-local-operations"
+WORKBENCH = "whippet-local-workbench"
 
 
 @dataclass
@@ -91,7 +92,7 @@ class Deployed:
     def changed_project(self, **lines: str | None) -> Path:
         """A copy of the app whose stage file says something else: changed_project(top_k="2"); None drops a line."""
         project = self.logs / uuid.uuid4().hex
-        for room in ("config", "stacks", "lambda_src", "serving", "training", "local"):
+        for room in ("config", "stacks", "lambda_src", "serving", "training", "workbench", "local"):
             shutil.copytree(cdk.ROOT / room, project / room, ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("app.py", "cdk.json"):
             shutil.copy(cdk.ROOT / name, project)
@@ -214,6 +215,43 @@ class Deployed:
         return self.resources(NETWORK)["FlowLogEntries"]
 
     @cached_property
+    def training_box(self) -> str:
+        return self.outputs(WORKBENCH)["BoxId"]
+
+    @cached_property
+    def code_address(self) -> str:
+        return self.resources(WORKBENCH)["BoxCodeAddress"]
+
+    @cached_property
+    def training_code(self) -> tuple[str, str]:
+        """Bucket and key of the code that the box fetches."""
+        found = self.root.client("ssm").get_parameter(Name=self.code_address)["Parameter"]["Value"]
+        bucket, _, key = found.removeprefix("s3://").partition("/")
+        return bucket, key
+
+    @cached_property
+    def notebook(self) -> str:
+        return self.outputs(WORKBENCH)["NotebookName"]
+
+    def restarted_notebook(self) -> str:
+        """In service again, whatever a test before did to it."""
+        client, name = self.root.client("sagemaker"), self.notebook
+        if client.describe_notebook_instance(NotebookInstanceName=name)["NotebookInstanceStatus"] != "InService":
+            client.get_waiter("notebook_instance_stopped").wait(NotebookInstanceName=name, WaiterConfig={"Delay": 1})
+            client.start_notebook_instance(NotebookInstanceName=name)
+            waiter = client.get_waiter("notebook_instance_in_service")
+            waiter.wait(NotebookInstanceName=name, WaiterConfig={"Delay": 1})
+        return name
+
+    @cached_property
+    def other_notebook(self) -> str:
+        client, name = self.root.client("sagemaker"), "matrix-other"
+        role = self.role_arn("NotebookRole")
+        client.create_notebook_instance(NotebookInstanceName=name, InstanceType="ml.t3.medium", RoleArn=role)
+        client.get_waiter("notebook_instance_in_service").wait(NotebookInstanceName=name, WaiterConfig={"Delay": 1})
+        return name
+
+    @cached_property
     def _container(self) -> dict[str, str]:
         sagemaker = self.root.client("sagemaker")
         config = sagemaker.describe_endpoint(EndpointName=self.endpoint)["EndpointConfigName"]
@@ -299,7 +337,7 @@ class Deployed:
 
     def _role_names(self) -> dict[str, str]:
         names = {}
-        for stack in (DATA, NETWORK, SERVING, API, IMAGE, OPERATIONS):
+        for stack in (DATA, NETWORK, WORKBENCH, SERVING, API, IMAGE, OPERATIONS):
             names |= {logical: name for logical, name in self.resources(stack).items() if logical.endswith("Role")}
         return names
 

@@ -92,6 +92,10 @@ def start_build(session: Session, project: str) -> None:
     session.client("codebuild").start_build(projectName=project)
 
 
+def stop_notebook(session: Session, name: str) -> None:
+    session.client("sagemaker").stop_notebook_instance(NotebookInstanceName=name)
+
+
 def list_objects(session: Session, deployed: Deployed, prefix: str) -> None:
     session.client("s3").list_objects_v2(Bucket=deployed.bucket, Prefix=prefix)
 
@@ -121,6 +125,7 @@ def become(session: Session, deployed: Deployed, kind: str) -> None:
 
 PREDICT, HOSTING, BATCH = "PredictFunctionPartsRole", "HostingRole", "BatchRole"
 FLOW_LOG = "FlowLogRole"
+BOX, NOTEBOOK = "BoxRole", "NotebookRole"
 IDLE, DEPLOY, DIFF = "IdleFunctionPartsRole", "GithubDeployRole", "GithubDiffRole"
 BUILD, BUILD_FUNCTION = "BuilderBuildRole", "BuilderFunctionPartsRole"
 
@@ -130,6 +135,16 @@ SUCCEEDS = [
     Call(PREDICT, "invokes its endpoint", lambda s, d: invoke(s, d.endpoint, d)),
     Call(PREDICT, "writes its log", lambda s, d: put_log(s, d.function_log)),
     Call(HOSTING, "reads its model", lambda s, d: get_object(s, *d.model)),
+    Call(BOX, "finds the code", lambda s, d: s.client("ssm").get_parameter(Name=d.code_address)),
+    Call(BOX, "reads the code", lambda s, d: get_object(s, *d.training_code)),
+    Call(BOX, "lists a data set", lambda s, d: list_objects(s, d, "dataset/")),
+    Call(BOX, "reads data", lambda s, d: get_object(s, d.bucket, "dataset/seed")),
+    Call(BOX, "leaves a model", lambda s, d: put_object(s, d, "models/matrix-box")),
+    Call(NOTEBOOK, "lists models", lambda s, d: list_objects(s, d, "models/")),
+    Call(NOTEBOOK, "reads data", lambda s, d: get_object(s, d.bucket, "dataset/seed")),
+    Call(NOTEBOOK, "brings data", lambda s, d: put_object(s, d, "dataset/matrix-notebook")),
+    Call(NOTEBOOK, "writes its log", lambda s, d: make_and_put_log(s, "/aws/sagemaker/NotebookInstances")),
+    Call(NOTEBOOK, "stops itself", lambda s, d: stop_notebook(s, d.restarted_notebook())),
     Call(HOSTING, "reads a promoted model", lambda s, d: get_object(s, d.bucket, "models/seed")),
     Call(HOSTING, "writes a capture", lambda s, d: put_object(s, d, "capture/matrix")),
     Call(HOSTING, "logs in to ECR", lambda s, d: s.client("ecr").get_authorization_token()),
@@ -164,6 +179,73 @@ SUCCEEDS = [
     Call(BUILD_FUNCTION, "starts the build", lambda s, d: start_build(s, d.project)),
 ]
 DENIALS = [
+    Call(
+        BOX,
+        "lists all of the bucket",
+        lambda s, d: s.client("s3").list_objects_v2(Bucket=d.bucket),
+        lambda d: [allow("s3:ListBucket", f"arn:aws:s3:::{d.bucket}")],
+    ),
+    Call(
+        BOX,
+        "reads a capture",
+        lambda s, d: get_object(s, d.bucket, "capture/seed"),
+        lambda d: [allow("s3:GetObject", object_arn(d.bucket, "capture/seed"))],
+    ),
+    Call(
+        BOX,
+        "writes data",
+        lambda s, d: put_object(s, d, "dataset/matrix"),
+        lambda d: [allow("s3:PutObject", object_arn(d.bucket, "dataset/matrix"))],
+    ),
+    Call(
+        BOX,
+        "reads another asset",
+        lambda s, d: get_object(s, d.model[0], "matrix"),
+        lambda d: [allow("s3:GetObject", object_arn(d.model[0], "matrix"))],
+    ),
+    Call(
+        BOX,
+        "reads another parameter",
+        lambda s, d: s.client("ssm").get_parameter(Name="/cdk-bootstrap/hnb659fds/version"),
+        lambda d: [allow("ssm:GetParameter", d.arn("ssm", "parameter/cdk-bootstrap/hnb659fds/version"))],
+    ),
+    Call(
+        BOX,
+        "invokes the endpoint",
+        lambda s, d: invoke(s, d.endpoint, d),
+        lambda d: [allow("sagemaker:InvokeEndpoint", d.arn("sagemaker", f"endpoint/{d.endpoint}"))],
+    ),
+    Call(
+        NOTEBOOK,
+        "stops another notebook",
+        lambda s, d: stop_notebook(s, d.other_notebook),
+        lambda d: [
+            allow("sagemaker:StopNotebookInstance", d.arn("sagemaker", f"notebook-instance/{d.other_notebook}"))
+        ],
+    ),
+    Call(
+        NOTEBOOK,
+        "writes a model",
+        lambda s, d: put_object(s, d, "models/matrix"),
+        lambda d: [allow("s3:PutObject", object_arn(d.bucket, "models/matrix"))],
+    ),
+    Call(
+        NOTEBOOK,
+        "reads a capture",
+        lambda s, d: get_object(s, d.bucket, "capture/seed"),
+        lambda d: [allow("s3:GetObject", object_arn(d.bucket, "capture/seed"))],
+    ),
+    Call(
+        NOTEBOOK,
+        "makes a model that runs with the hosting role",
+        lambda s, d: s.client("sagemaker").create_model(
+            ModelName=d.fresh_name(), ExecutionRoleArn=d.role_arn(HOSTING), PrimaryContainer={"Image": d.image}
+        ),
+        lambda d: [
+            allow("sagemaker:CreateModel", d.arn("sagemaker", "model/*")),
+            allow("iam:PassRole", d.role_arn(HOSTING)),
+        ],
+    ),
     Call(
         BATCH,
         "looks through the models",

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from local import control
 from ops import cdk, destroy
 from ops.__main__ import main
-from tests.system.deployed import API, DATA, IMAGE, OPERATIONS, SERVING, Deployed
+from tests.system.deployed import API, DATA, IMAGE, OPERATIONS, SERVING, WORKBENCH, Deployed
 
 pytestmark = pytest.mark.xdist_group("deployed")
 
@@ -82,8 +82,8 @@ def test_a_stage_is_taken_away_whole_and_what_stays_is_told(deployed, ops, capsy
     assert any(instances in command for command in endpoint_processes())
     fill(deployed)
     buckets = [resource for name, resource in deployed.resources(DATA).items() if name in ("Bucket", "AccessLog")]
-    log, key = deployed.endpoint_log, deployed.key.rsplit("/", 1)[-1]
-    news_key = deployed.resources(OPERATIONS)["NewsKey"]
+    log, own = deployed.endpoint_log, deployed.key.rsplit("/", 1)[-1]
+    keys = [own, deployed.resources(OPERATIONS)["NewsKey"], deployed.resources(WORKBENCH)["NotebookKey"]]
 
     assert ops(["destroy", "--stage", "local", "--yes", "--json"]) == 0
 
@@ -97,8 +97,8 @@ def test_a_stage_is_taken_away_whole_and_what_stays_is_told(deployed, ops, capsy
     assert done["log_groups"] == [log]
     assert log not in str(deployed.root.client("logs").describe_log_groups(logGroupNamePrefix=log)["logGroups"])
     told = {left["what"]: left["why"] for left in done["left"]}
-    assert told.keys() == {f"Key {key}", f"Key {news_key}", "Stack CDKToolkit"}
-    assert "pending deletion" in told[f"Key {key}"]
+    assert told.keys() == {*(f"Key {key}" for key in keys), "Stack CDKToolkit"}
+    assert all("pending deletion" in told[f"Key {key}"] for key in keys)
 
 
 def test_taken_away_twice_says_that_there_is_nothing(ops, capsys):

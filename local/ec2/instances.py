@@ -1,0 +1,169 @@
+"""AWS::EC2::Instance: launched from a template's properties and its launch template, by whoever may do all of that.
+
+An instance is a record with states. It runs nothing: its user data is kept and can be read back, and not run.
+"""
+
+from typing import Any
+
+from local import joints
+from local.cloudformation import Properties, Provisioned, authority, tags
+from local.ec2 import calls, images
+from local.joints import ResourceType
+from local.json_service import AwsError
+from local.shapes import operation_model
+
+PRINCIPAL = "ec2.amazonaws.com"
+# CloudFormation's own, and what it calls otherwise than the API does.
+NOT_IN_THE_CALL = (
+    "AvailabilityZone",
+    "PropagateTagsToVolumeOnCreation",
+    "Tags",
+    "LaunchTemplate",
+    "IamInstanceProfile",
+)
+IN_PLACE = ("InstanceType", "PropagateTagsToVolumeOnCreation", "Tags")
+Launch = dict[str, Any]
+
+
+def resource_type() -> ResourceType:
+    members = operation_model(calls.SERVICE, "RunInstances").input_shape.members
+    replacing = tuple(name for name in (*members, *NOT_IN_THE_CALL) if name not in IN_PLACE)
+    return ResourceType(create=_create, update=_update, delete=_delete, replacing=replacing, tagged=True)
+
+
+def _create(logical_id: str, properties: Properties, stack: str) -> Provisioned:
+    launch = _launch(properties)
+    launch["ImageId"] = images.resolve(authority(), launch.get("ImageId", ""))
+    profile = _profile(launch)
+    _require_key(launch)
+    resources = [calls.arn("instance", "*"), calls.arn("volume", "*"), calls.arn("network-interface", "*")]
+    resources.append(f"arn:aws:ec2:{joints.current_region()}::image/{launch['ImageId']}")
+    subnet, groups = _placed(launch)
+    resources += [calls.arn("subnet", subnet)] if subnet else []
+    resources += [calls.arn("security-group", group) for group in groups]
+    calls.check("RunInstances", launch)
+    recorded = {
+        "ImageId": launch["ImageId"],
+        "InstanceType": launch["InstanceType"],
+        "MinCount": 1,
+        "MaxCount": 1,
+        **({"SubnetId": subnet} if subnet else {}),
+        **({"SecurityGroupIds": groups} if groups else {}),
+        **({"UserData": launch["UserData"]} if "UserData" in launch else {}),
+        **({"IamInstanceProfile": {"Arn": profile}} if profile else {}),
+    }
+    answer = calls.call(authority(), "RunInstances", resources, recorded)
+    identity = str(answer.findtext("instancesSet/item/instanceId"))
+    joints.describe_root_volume(identity, _root(launch))
+    calls.set_tags(authority(), "instance", identity, {}, tags(properties))
+    return identity, _attributes(identity)
+
+
+def _launch(properties: Properties) -> Launch:
+    """The launch template's data, over which the instance's own properties go, as parameters of RunInstances."""
+    known = operation_model(calls.SERVICE, "RunInstances").input_shape.members
+    unknown = sorted(set(properties) - set(known) - set(NOT_IN_THE_CALL))
+    if unknown:
+        raise AwsError("ValidationException", f"AWS::EC2::Instance has no property {', '.join(unknown)}.")
+    own = {name: value for name, value in properties.items() if name not in NOT_IN_THE_CALL}
+    if "IamInstanceProfile" in properties:
+        own["IamInstanceProfile"] = {"Name": properties["IamInstanceProfile"]}
+    data: Launch = {}
+    if properties.get("LaunchTemplate"):
+        found = joints.launch_template_data(properties["LaunchTemplate"])
+        if found is None:
+            raise AwsError("InvalidLaunchTemplateId.NotFound", "The launch template or its version does not exist.")
+        data = {name: value for name, value in found.items() if name != "TagSpecifications"}
+    launch = {"MinCount": 1, "MaxCount": 1, "InstanceType": "m1.small", **data, **own}
+    if interfaces := launch.get("NetworkInterfaces"):
+        # A launch template calls an interface's groups as the API does; CloudFormation's instance says GroupSet.
+        launch["NetworkInterfaces"] = [
+            {("Groups" if name == "GroupSet" else name): value for name, value in interface.items()}
+            for interface in interfaces
+        ]
+    return launch
+
+
+def _profile(launch: Launch) -> str | None:
+    """The instance profile's ARN; whoever launches must be allowed to pass its role, and EC2 to assume it."""
+    named = launch.get("IamInstanceProfile")
+    if not named:
+        return None
+    found = joints.instance_profile(named.get("Name", ""), named.get("Arn", ""))
+    if found is None:
+        raise AwsError("InvalidParameterValue", f"Invalid IAM Instance Profile {named.get('Name') or named.get('Arn')}")
+    arn, roles = found
+    for role in roles:
+        authority().require("iam:PassRole", role, {"iam:PassedToService": PRINCIPAL})
+        document = joints.role(joints.account(), role)
+        trust = document["AssumeRolePolicyDocument"] if document else {}
+        if not joints.service_may(trust, PRINCIPAL, "sts:AssumeRole", role, joints.current_region(), {}):
+            raise AwsError("InvalidParameterValue", f"The trust policy of {role} does not let {PRINCIPAL} assume it.")
+    return arn
+
+
+def _require_key(launch: Launch) -> None:
+    """EC2 attaches a volume under a customer's key by a grant, which whoever launches must be able to give."""
+    for device in launch.get("BlockDeviceMappings", []):
+        key = device.get("Ebs", {}).get("KmsKeyId")
+        if key:
+            service = {
+                "kms:ViaService": f"ec2.{joints.current_region()}.amazonaws.com",
+                "kms:GrantIsForAWSResource": "true",
+            }
+            authority().require("kms:CreateGrant", key, service)
+
+
+def _placed(launch: Launch) -> tuple[str, list[str]]:
+    interface = (launch.get("NetworkInterfaces") or [{}])[0]
+    subnet = interface.get("SubnetId") or launch.get("SubnetId", "")
+    return subnet, interface.get("Groups") or launch.get("SecurityGroupIds", [])
+
+
+def _root(launch: Launch) -> dict[str, Any]:
+    ebs = (launch.get("BlockDeviceMappings") or [{}])[0].get("Ebs", {})
+    found = {
+        "Size": ebs.get("VolumeSize"),
+        "VolumeType": ebs.get("VolumeType"),
+        "Encrypted": ebs.get("Encrypted"),
+        "KmsKeyId": ebs.get("KmsKeyId"),
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _attributes(identity: str) -> Properties:
+    found = joints.instance(identity)
+    return {
+        "InstanceId": identity,
+        "AvailabilityZone": found["Placement"]["AvailabilityZone"],
+        "PrivateDnsName": found["PrivateDnsName"],
+        "PrivateIp": found["PrivateIpAddress"],
+        "PublicDnsName": found["PublicDnsName"],
+        "PublicIp": found["PublicIpAddress"],
+        "VpcId": found["VpcId"],
+    }
+
+
+def _update(physical_id: str, old: Properties, new: Properties, stack: str) -> Provisioned:
+    """Another type stops the instance and starts it again; its disk and its id stay."""
+    resource = calls.arn("instance", physical_id)
+    if old.get("InstanceType") != new.get("InstanceType"):
+        running = joints.instance(physical_id)["State"]["Name"] == "running"
+        if running:
+            calls.call(authority(), "StopInstances", [resource], {"InstanceIds": [physical_id]})
+        authority().require("ec2:ModifyInstanceAttribute", resource)
+        joints.instance(physical_id)["InstanceType"] = new["InstanceType"]
+        if running:
+            calls.call(authority(), "StartInstances", [resource], {"InstanceIds": [physical_id]})
+    calls.set_tags(authority(), "instance", physical_id, tags(old), tags(new))
+    return physical_id, _attributes(physical_id)
+
+
+def _delete(physical_id: str, properties: Properties) -> None:
+    try:
+        calls.call(
+            authority(), "TerminateInstances", [calls.arn("instance", physical_id)], {"InstanceIds": [physical_id]}
+        )
+    except AwsError as error:
+        if not error.code.startswith("InvalidInstanceID"):
+            raise

@@ -1,0 +1,11 @@
+"""The resource types of EC2 that MiniStack's CloudFormation lacks."""
+
+from local.ec2 import flow_logs, instances
+from local.joints import ResourceType
+
+
+def resource_types() -> dict[str, ResourceType]:
+    return {
+        "AWS::EC2::FlowLog": flow_logs.resource_type(),
+        "AWS::EC2::Instance": instances.resource_type(),
+    }

@@ -1,0 +1,83 @@
+"""What the training box may do: be reached, read code and data, and leave models."""
+
+from aws_cdk import Aws, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_ssm as ssm
+from constructs import Construct
+
+from stacks.constructs.buckets import DATASET_PREFIX, MODELS_PREFIX
+from stacks.constructs.findings import acknowledge_wildcard
+from stacks.constructs.training_code import TrainingCode
+
+
+class BoxRole(iam.Role):
+    """The part of AWS's policy for managed instances that a shell and a command need; no inventory, no patching, and no
+    reading of every parameter of the account."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        code: TrainingCode,
+        address: ssm.CfnParameter,
+        bucket: s3.IBucket,
+        key: kms.IKey,
+    ) -> None:
+        stack = Stack.of(scope)
+        # The instance is launched with this role, so that its own id comes too late for it.
+        instances = stack.format_arn(service="ec2", resource="instance", resource_name="*")
+        parameter = stack.format_arn(service="ssm", resource="parameter", resource_name=address.ref)
+        statements = [
+            iam.PolicyStatement(sid="BeReached", actions=["ssm:UpdateInstanceInformation"], resources=[instances]),
+            # Know no resource.
+            iam.PolicyStatement(
+                sid="Talk",
+                actions=[
+                    "ssmmessages:CreateControlChannel",
+                    "ssmmessages:CreateDataChannel",
+                    "ssmmessages:OpenControlChannel",
+                    "ssmmessages:OpenDataChannel",
+                ],
+                resources=["*"],
+            ),
+            iam.PolicyStatement(sid="FindCode", actions=["ssm:GetParameter"], resources=[parameter]),
+            iam.PolicyStatement(sid="ReadCode", actions=["s3:GetObject"], resources=[code.object_arn]),
+            iam.PolicyStatement(
+                sid="ListData",
+                actions=["s3:ListBucket"],
+                resources=[bucket.bucket_arn],
+                conditions={"StringLike": {"s3:prefix": f"{DATASET_PREFIX}/*"}},
+            ),
+            iam.PolicyStatement(
+                sid="ReadData", actions=["s3:GetObject"], resources=[bucket.arn_for_objects(f"{DATASET_PREFIX}/*")]
+            ),
+            iam.PolicyStatement(
+                sid="LeaveModel",
+                actions=["s3:AbortMultipartUpload", "s3:PutObject"],
+                resources=[bucket.arn_for_objects(f"{MODELS_PREFIX}/*")],
+            ),
+            iam.PolicyStatement(
+                sid="UseKey",
+                # S3 asks for Decrypt to read, and beside GenerateDataKey to finish an upload in parts.
+                actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                resources=[key.key_arn],
+                conditions={"StringEquals": {"kms:ViaService": f"s3.{stack.region}.{Aws.URL_SUFFIX}"}},
+            ),
+        ]
+        super().__init__(
+            scope,
+            id,
+            assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
+            inline_policies={"Box": iam.PolicyDocument(statements=statements)},
+        )
+        bucket_arn = Stack.of(bucket).export_value(bucket.bucket_arn)
+        for resource, reason in {
+            instances: "The box's id is known only after it was given this role; an agent reports for its own instance",
+            "*": "ssmmessages knows no resource; what is said there is for this instance's agent alone",
+            f"{bucket_arn}/{DATASET_PREFIX}/*": "Data sets are whatever people upload below their prefix",
+            f"{bucket_arn}/{MODELS_PREFIX}/*": "A model's key is its hash, known when it is trained",
+        }.items():
+            acknowledge_wildcard(self, resource, reason)

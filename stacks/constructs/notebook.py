@@ -1,0 +1,89 @@
+"""A SageMaker notebook instance that stops itself when nobody works in it."""
+
+from aws_cdk import Fn, RemovalPolicy
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
+
+from config.names import Names
+from config.sections.workbench import Notebook as Config
+from stacks.constructs import source_folders
+from stacks.constructs.findings import acknowledge
+from stacks.constructs.notebook_role import NotebookRole
+from stacks.constructs.placement import Placement
+
+PLATFORM = "notebook-al2023-v1"
+
+
+class Notebook(Construct):
+    """Without root, with IMDSv2, and under a key of its own, so that its disk opens no data set."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        config: Config,
+        names: Names,
+        retain: bool,
+        placement: Placement | None,
+        bucket: s3.IBucket,
+        key: kms.IKey,
+    ) -> None:
+        super().__init__(scope, id)
+        removal = RemovalPolicy.RETAIN if retain else RemovalPolicy.DESTROY
+        own_key = kms.Key(self, "Key", enable_key_rotation=True, removal_policy=removal)
+        role = NotebookRole(self, "Role", tags={"project": names.project, "stage": names.stage}, bucket=bucket, key=key)
+        lifecycle = sagemaker.CfnNotebookInstanceLifecycleConfig(
+            self,
+            "Lifecycle",
+            on_start=[
+                sagemaker.CfnNotebookInstanceLifecycleConfig.NotebookInstanceLifecycleHookProperty(
+                    content=Fn.base64(_on_start(config.idle_minutes))
+                )
+            ],
+        )
+        notebook = sagemaker.CfnNotebookInstance(
+            self,
+            "Instance",
+            instance_type=config.instance_type,
+            role_arn=role.role_arn,
+            platform_identifier=PLATFORM,
+            volume_size_in_gb=config.volume_gb,
+            kms_key_id=own_key.key_arn,
+            root_access="Disabled",
+            direct_internet_access="Disabled" if placement else "Enabled",
+            subnet_id=placement.subnet_ids[0] if placement else None,
+            security_group_ids=[self._group(placement)] if placement else None,
+            instance_metadata_service_configuration=(
+                sagemaker.CfnNotebookInstance.InstanceMetadataServiceConfigurationProperty(
+                    minimum_instance_metadata_service_version="2"
+                )
+            ),
+            lifecycle_config_name=lifecycle.attr_notebook_instance_lifecycle_config_name,
+        )
+        if placement is None:
+            for finding in ("AwsSolutions-SM1", "AwsSolutions-SM3"):
+                acknowledge(
+                    notebook, finding, "Installs packages; network.isolated = true puts it inside, without the internet"
+                )
+        self.name = notebook.attr_notebook_instance_name
+
+    def _group(self, placement: Placement) -> str:
+        group = ec2.SecurityGroup(
+            self,
+            "SecurityGroup",
+            vpc=placement.vpc,
+            description="Admits nobody; may call https",
+            allow_all_outbound=False,
+        )
+        group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.HTTPS, "The endpoints of AWS's services")
+        return group.security_group_id
+
+
+def _on_start(idle_minutes: int) -> str:
+    script = (source_folders.WORKBENCH / "notebook_start.sh").read_text()
+    program = (source_folders.WORKBENCH / "notebook_idle.py").read_text()
+    return script.replace("@PROGRAM@", program).replace("@IDLE_MINUTES@", str(idle_minutes))

@@ -1,0 +1,57 @@
+"""Where people try things: a training box and a notebook instance, each only where the stage file says so."""
+
+from aws_cdk import CfnOutput, Environment, Stack
+from constructs import Construct
+
+from config import StageConfig
+from config.names import Names
+from stacks.constructs.notebook import Notebook
+from stacks.constructs.training_box import TrainingBox
+from stacks.data import DataStack
+from stacks.network import NetworkStack
+
+
+class WorkbenchStack(Stack):
+    """Neither can be called from outside: the box is reached by Session Manager, the notebook by a signed link."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        config: StageConfig,
+        names: Names,
+        data: DataStack,
+        network: NetworkStack,
+        env: Environment,
+    ) -> None:
+        super().__init__(scope, id, env=env, description="Whippet's training box and notebook")
+        if config.workbench.box.enabled:
+            box = TrainingBox(
+                self,
+                "Box",
+                config=config.workbench.box,
+                vpc=network.vpc,
+                subnet_id=network.box_subnet_id,
+                public=network.placement is None,
+                bucket=data.bucket,
+                key=data.key,
+            )
+            CfnOutput(self, "BoxId", value=box.instance_id, description="aws ssm start-session --target")
+        if config.workbench.notebook.enabled:
+            notebook = Notebook(
+                self,
+                "Notebook",
+                config=config.workbench.notebook,
+                names=names,
+                retain=config.stage.retain_data,
+                placement=network.placement,
+                bucket=data.bucket,
+                key=data.key,
+            )
+            CfnOutput(self, "NotebookName", value=notebook.name, description="create-presigned-notebook-instance-url")
+
+
+def is_wanted(config: StageConfig) -> bool:
+    """An empty stack is none."""
+    return config.workbench.box.enabled or config.workbench.notebook.enabled

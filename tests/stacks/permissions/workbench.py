@@ -1,0 +1,75 @@
+"""Roles of the workbench: the training box's and the notebook's."""
+
+USE_KEY = (
+    "Allow",
+    ("kms:Decrypt", "kms:GenerateDataKey"),
+    ("<data:Key.Arn>",),
+    {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}},
+)
+BOX = {
+    "BeReached": ("Allow", ("ssm:UpdateInstanceInformation",), ("arn:aws:ec2:us-east-1:ACCOUNT:instance/*",)),
+    "Talk": (
+        "Allow",
+        (
+            "ssmmessages:CreateControlChannel",
+            "ssmmessages:CreateDataChannel",
+            "ssmmessages:OpenControlChannel",
+            "ssmmessages:OpenDataChannel",
+        ),
+        ("*",),
+    ),
+    "FindCode": ("Allow", ("ssm:GetParameter",), ("arn:aws:ssm:us-east-1:ACCOUNT:parameter/<BoxCodeAddress>",)),
+    "ReadCode": (
+        "Allow",
+        ("s3:GetObject",),
+        ("arn:aws:s3:::cdk-hnb659fds-assets-ACCOUNT-us-east-1/SHA256.tar.gz",),
+    ),
+    "ListData": ("Allow", ("s3:ListBucket",), ("<data:Bucket.Arn>",), {"StringLike": {"s3:prefix": "dataset/*"}}),
+    "ReadData": ("Allow", ("s3:GetObject",), ("<data:Bucket.Arn>/dataset/*",)),
+    "LeaveModel": ("Allow", ("s3:AbortMultipartUpload", "s3:PutObject"), ("<data:Bucket.Arn>/models/*",)),
+    "UseKey": USE_KEY,
+}
+NOTEBOOK = {
+    "StopItself": (
+        "Allow",
+        ("sagemaker:StopNotebookInstance",),
+        ("arn:aws:sagemaker:us-east-1:ACCOUNT:notebook-instance/*",),
+        {"StringEquals": {"aws:ResourceTag/project": "whippet", "aws:ResourceTag/stage": "STAGE"}},
+    ),
+    "WriteLog": (
+        "Allow",
+        ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"),
+        (
+            "arn:aws:logs:us-east-1:ACCOUNT:log-group:/aws/sagemaker/NotebookInstances",
+            "arn:aws:logs:us-east-1:ACCOUNT:log-group:/aws/sagemaker/NotebookInstances:*",
+        ),
+    ),
+    "ListBucket": (
+        "Allow",
+        ("s3:ListBucket",),
+        ("<data:Bucket.Arn>",),
+        {"StringLike": {"s3:prefix": ("dataset/*", "models/*")}},
+    ),
+    "ReadDataAndModels": (
+        "Allow",
+        ("s3:GetObject",),
+        ("<data:Bucket.Arn>/dataset/*", "<data:Bucket.Arn>/models/*"),
+    ),
+    "BringData": ("Allow", ("s3:AbortMultipartUpload", "s3:PutObject"), ("<data:Bucket.Arn>/dataset/*",)),
+    "UseKey": USE_KEY,
+}
+TRUST = {
+    "BoxRole": ("ec2.amazonaws.com", None),
+    "NotebookRole": (
+        "sagemaker.amazonaws.com",
+        {
+            "StringEquals": {"aws:SourceAccount": "ACCOUNT"},
+            "ArnLike": {"aws:SourceArn": "arn:aws:sagemaker:us-east-1:ACCOUNT:notebook-instance/*"},
+        },
+    ),
+}
+
+
+def roles(stage):
+    """dev has no notebook, prod neither."""
+    return {"local": {"BoxRole": BOX, "NotebookRole": NOTEBOOK}, "dev": {"BoxRole": BOX}, "prod": {}}[stage]
