@@ -272,9 +272,9 @@ class Teardown:
     def _always_left(self) -> list[Left]:
         found = self._logs.describe_log_groups(logGroupNamePrefix="/aws/sagemaker/")["logGroups"]
         shared = [
-            Left(f"Log group {group['logGroupName']}", "shared by all jobs of the account", "0.03 a GB-month")
+            Left(f"Log group {group['logGroupName']}", "shared by all of its kind in the account", "0.03 a GB-month")
             for group in found
-            if group["logGroupName"].rsplit("/", 1)[-1].endswith("Jobs")
+            if group["logGroupName"].rsplit("/", 1)[-1].endswith(("Jobs", "NotebookInstances"))
         ]
         toolkit = Left("Stack CDKToolkit", "other CDK apps of this account may use it", "0.023 a GB-month of assets")
         return [*shared, toolkit]
