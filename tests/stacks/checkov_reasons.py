@@ -13,6 +13,10 @@ REASONS = {
         ANY: "api.concurrency.reserved is the stage file's to set: a new account, whose limit is 10, refuses any"
     },
     "CKV_AWS_173": {ANY: "The environment holds settings and no secret"},
+    "CKV_AWS_88": {
+        "BoxLaunch": "Its address is its way out, for packages and Session Manager; no rule lets anybody in, and "
+        "network.isolated = true takes it away. A NAT gateway would cost 33 a month"
+    },
     "CKV_AWS_18": {"AccessLog": "This is the access log; logging reads of it would log itself"},
     "CKV_AWS_21": {"AccessLog": "Only the service writes here, never over what it wrote"},
 }

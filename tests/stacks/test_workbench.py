@@ -76,16 +76,18 @@ def test_another_type_or_other_code_launches_no_other_box(both):
     assert re.search(r"s3://.*/[0-9a-f]{64}\.tar\.gz", json.dumps(synth.only(both, "AWS::SSM::Parameter")["Value"]))
 
 
-def test_metadata_takes_a_token_and_goes_one_hop(both):
-    assert launch(both)["MetadataOptions"] == {
+@pytest.mark.parametrize("stage", ["local", "dev"])
+def test_metadata_takes_a_token_and_goes_one_hop(stage):
+    assert launch(synth.templates(stage)["workbench"])["MetadataOptions"] == {
         "HttpEndpoint": "enabled",
         "HttpTokens": "required",
         "HttpPutResponseHopLimit": 1,
     }
 
 
-def test_disk_is_under_the_stages_key(both):
-    (disk,) = launch(both)["BlockDeviceMappings"]
+@pytest.mark.parametrize("stage", ["local", "dev"])
+def test_disk_is_under_the_stages_key(stage):
+    (disk,) = launch(synth.templates(stage)["workbench"])["BlockDeviceMappings"]
     assert plain(disk["Ebs"]) == {
         "VolumeType": "gp3",
         "VolumeSize": 100,
@@ -168,6 +170,12 @@ def test_notebook_is_under_a_key_of_its_own(both):
     assert synth.only(both, "AWS::KMS::Key")["EnableKeyRotation"] is True
 
 
+def test_notebooks_key_is_ruled_by_the_account_alone():
+    (statement,) = synth.only(synth.templates("local")["workbench"], "AWS::KMS::Key")["KeyPolicy"]["Statement"]
+    root = "arn:aws:iam::ACCOUNT:root"
+    assert (plain(statement["Principal"]), statement["Action"]) == ({"AWS": root}, "kms:*")
+
+
 def test_notebook_reaches_the_internet_unless_isolated(both, isolated):
     assert notebook(both)["DirectInternetAccess"] == "Enabled"
     assert not {"SubnetId", "SecurityGroupIds"} & notebook(both).keys()
@@ -176,9 +184,10 @@ def test_notebook_reaches_the_internet_unless_isolated(both, isolated):
     assert len(notebook(isolated)["SecurityGroupIds"]) == 1
 
 
-def test_notebook_runs_its_lifecycle_configuration(both):
-    (name,) = synth.resources(both, "AWS::SageMaker::NotebookInstanceLifecycleConfig")
-    assert notebook(both)["LifecycleConfigName"] == {"Fn::GetAtt": [name, "NotebookInstanceLifecycleConfigName"]}
+def test_notebook_runs_its_lifecycle_configuration():
+    template = synth.templates("local")["workbench"]
+    (name,) = synth.resources(template, "AWS::SageMaker::NotebookInstanceLifecycleConfig")
+    assert notebook(template)["LifecycleConfigName"] == {"Fn::GetAtt": [name, "NotebookInstanceLifecycleConfigName"]}
 
 
 def test_notebooks_platform_and_types_are_the_apis():
