@@ -6,7 +6,7 @@ BURSTABLE_FAMILIES = {"t2", "t3", "t3a", "t4g"}
 # Families with local NVMe storage, which a volume key does not cover.
 NVME_FAMILIES = {
     *("m5d", "c5d", "r5d", "m6gd", "c6gd", "r6gd", "r7gd", "g4dn", "g5", "g6", "g6e", "p4d", "p4de"),
-    *("p5", "p5e", "p5en", "trn1", "trn1n"),
+    *("p5", "p5e", "p5en", "p6-b200", "p6-b300", "p6e-gb200", "g7", "g7e", "p3dn", "trn1", "trn1n", "trn2"),
 }
 # Graviton: c6g, m7gd, r8g ... but not g5, which starts with its g.
 ARM_FAMILY = re.compile(r"[a-z]+[0-9]+g[dn]*")
@@ -42,6 +42,52 @@ HOSTED_TYPES = {
     for family in families.split()
     for size in sizes.split()
 }
+
+# What SageMaker runs training and tuning jobs on.
+_TRAINED = {
+    "m4": "xlarge 2xlarge 4xlarge 10xlarge 16xlarge",
+    "m5": "large xlarge 2xlarge 4xlarge 12xlarge 24xlarge",
+    "c4": "xlarge 2xlarge 4xlarge 8xlarge",
+    "c5 c5n": "xlarge 2xlarge 4xlarge 9xlarge 18xlarge",
+    "r5 r5d": "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge",
+    "m6i r6i": "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge",
+    "c6i": "xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge",
+    "m7i c7i r7i": "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge",
+    "m8i r8i": "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge 48xlarge 96xlarge",
+    "c8i": "xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge 48xlarge 96xlarge",
+    "m7i-flex m8i-flex r8i-flex": "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge",
+    "c7i-flex c8i-flex g4dn": "xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge",
+    "t3": "medium large xlarge 2xlarge",
+    "g5 g6 g6e": "xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge",
+    "g7 g7e": "2xlarge 4xlarge 8xlarge 12xlarge 24xlarge 48xlarge",
+    "p2": "xlarge 8xlarge 16xlarge",
+    "p3": "2xlarge 8xlarge 16xlarge",
+    "p3dn p4d p4de": "24xlarge",
+    "p5": "4xlarge 48xlarge",
+    "p5e p5en p6-b200 p6-b300 trn2": "48xlarge",
+    "p6e-gb200": "36xlarge",
+    "trn1": "2xlarge 32xlarge",
+    "trn1n": "32xlarge",
+}
+TRAINED_TYPES = {
+    f"ml.{family}.{size}"
+    for families, sizes in _TRAINED.items()
+    for family in families.split()
+    for size in sizes.split()
+}
+_NOT_PROCESSED = "c5n p3dn p4d p4de p5e p5en p6-b200 p6-b300 p6e-gb200 trn1 trn1n trn2"
+PROCESSED_TYPES = {
+    kind for kind in TRAINED_TYPES - {"ml.p5.48xlarge"} if kind.split(".")[1] not in _NOT_PROCESSED.split()
+}
+# CUDA 13 dropped the GPUs of these (Volta and older).
+TOO_OLD_FOR_CUDA_13 = {"p2", "p3", "p3dn"}
+# Trainium, which CUDA does not drive, and Grace, which is Arm.
+WITHOUT_TRAINING_IMAGE = {"trn1", "trn1n", "trn2", "p6e-gb200"}
+_GPU_FAMILY = re.compile(r"[gp][0-9].*")
+
+
+def has_gpu(instance_type: str) -> bool:
+    return bool(_GPU_FAMILY.fullmatch(family(instance_type)))
 
 
 def family(instance_type: str) -> str:

@@ -12,6 +12,7 @@ from config.sections.operations import Operations
 from config.sections.section import Section
 from config.sections.serving import Serving
 from config.sections.stage import Stage
+from config.sections.training import Training
 from config.sections.workbench import Workbench
 
 
@@ -22,6 +23,7 @@ class StageConfig(Section):
     data: Data
     network: Network
     image: Image
+    training: Training
     model: Model
     serving: Serving
     api: Api

@@ -38,3 +38,7 @@ class Names:
     def trail(self) -> str:
         # Its bucket's and its key's policy name the trail, before there is one.
         return f"{self.project}-{self.stage}-trail"
+
+    @property
+    def pipeline(self) -> str:
+        return f"{self.project}-{self.stage}-training"

@@ -44,6 +44,8 @@ from local.sagemaker.metrics import InvocationMetrics
 from local.sagemaker.names import arn, not_available
 from local.sagemaker.notebook_types import notebook_types
 from local.sagemaker.notebooks import Notebooks
+from local.sagemaker.pipeline_type import pipeline_type
+from local.sagemaker.pipelines import add_pipelines
 from local.sagemaker.runtime import endpoint_of, invoke
 from local.scalable import AliasConcurrency, VariantInstances
 from local.scaler import Scalable, Scaler
@@ -75,6 +77,7 @@ class Assembly:
         }
         self.hosting = hosting_service()
         Notebooks(self.hosting)
+        add_pipelines(self.hosting)
         self.clock = Clock(settings.clock)
         self.scalable: dict[str, Scalable] = {"sagemaker": VariantInstances(self.hosting), "lambda": AliasConcurrency()}
         self.autoscaling = Autoscaling(
@@ -125,6 +128,7 @@ class Assembly:
             hardening.complete_cloudformation()
             self.provisioned.complete_cloudformation()
             joints.add_resource_types(sagemaker_types(self.hosting, self.endpoints))
+            joints.add_resource_types({"AWS::SageMaker::Pipeline": pipeline_type(self.hosting)})
             joints.add_resource_types(autoscaling_types(self.autoscaling.service))
             joints.add_resource_types({"AWS::Budgets::Budget": billing.resource_type()})
             joints.add_resource_types({"AWS::IAM::OIDCProvider": identity_provider.resource_type()})

@@ -62,7 +62,8 @@ def _lines(values: tuple[str, ...]) -> str:
 
 def _conditions(condition: dict[str, dict[str, Any]] | None = None) -> str:
     return "<br>".join(
-        f"`{key}` {operator} {_lines(as_tuple(value))}"
+        # Read back from JSON, as the table written by hand is, a tuple is a list.
+        f"`{key}` {operator} {_lines(tuple(value) if isinstance(value, list) else as_tuple(value))}"
         for operator, tests in (condition or {}).items()
         for key, value in tests.items()
     )

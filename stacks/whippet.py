@@ -11,6 +11,7 @@ from stacks.image import ImageStack
 from stacks.network import NetworkStack
 from stacks.operations import OperationsStack
 from stacks.serving import ServingStack
+from stacks.training import TrainingStack
 from stacks.workbench import WorkbenchStack, is_wanted
 
 
@@ -30,6 +31,16 @@ def build_app(app: App, stage_name: str | None) -> None:
         ImageStack(app, names.stack("image"), config=config, env=environment)
         if config.image.source == "codebuild"
         else None
+    )
+    TrainingStack(
+        app,
+        names.stack("training"),
+        config=config,
+        names=names,
+        data=data,
+        image=image,
+        placement=network.placement,
+        env=environment,
     )
     serving = ServingStack(
         app,

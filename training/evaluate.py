@@ -1,13 +1,17 @@
 """Score a model artefact on a folder of labelled images, with the engine that serves it.
 
     python -m training.evaluate --model MODEL_DIR_OR_TAR_GZ --data DATA/test
+    python -m training.evaluate ... --report evaluation.json --publish MODELS
 
-Prints accuracy and recall of each class as JSON; fractions of samples, not of batches.
+Prints accuracy and recall of each class as JSON; fractions of samples, not of batches. With --publish, the artefact is
+packed again, byte for byte the same for the same files, into a folder that is named by its SHA-256: what the stage file
+names as model.artifact, and what the pipeline registers.
 """
 
 import argparse
 import json
 import os
+import shutil
 import sys
 import tarfile
 import tempfile
@@ -20,12 +24,14 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from training.artifact import FILES, NETWORK, read_metadata
+from training.artifact import FILES, NETWORK, file_sha256, pack, read_metadata
 from training.data import Split, load_split, read_split
 from training.errors import TrainingError
+from training.failure import report_failure
 from training.preprocess import Pixels, Recipe, normalise
 
 BATCH = 64
+PUBLISHED_BELOW = "models"
 
 
 def recipe_of(metadata: dict[str, Any]) -> Recipe:
@@ -92,16 +98,45 @@ def evaluate(model: Path, data: Path) -> dict[str, Any]:
         return scores(metadata, split, probabilities(folder, metadata, pixels))
 
 
+def publish(model: Path, models: Path) -> dict[str, str]:
+    """Put the artefact where its content says: MODELS/<sha256>/model.tar.gz."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder, archive = unpack(model, Path(temporary)), Path(temporary) / "model.tar.gz"
+        pack(folder, archive)
+        sha256 = file_sha256(archive)
+        (models / sha256).mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(archive, models / sha256 / archive.name)
+    return {"artifact": f"{PUBLISHED_BELOW}/{sha256}/{archive.name}", "artifact_sha256": sha256}
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    result = evaluate(arguments.model, arguments.data)
+    try:
+        if arguments.publish:
+            result |= publish(arguments.model, arguments.publish)
+        if arguments.report:
+            arguments.report.parent.mkdir(parents=True, exist_ok=True)
+            arguments.report.write_text(json.dumps(result, indent=2) + "\n")
+    except OSError as error:
+        raise TrainingError(f"{error.filename}: cannot be written ({error.strerror})") from error
+    return result
+
+
 def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
-    arguments = parser.parse_args(words)
+    parser.add_argument("--report", type=Path, help="file for what is printed")
+    parser.add_argument("--publish", type=Path, help="folder to put the artefact in, below its SHA-256")
     try:
-        result = evaluate(arguments.model, arguments.data)
+        result = run(parser.parse_args(words))
     except TrainingError as error:
+        report_failure(str(error))
         sys.stderr.write(f"evaluate: {error}\n")
         return 1
+    except Exception as error:  # a defect: the log gets the trace, the job its reason
+        report_failure(f"{type(error).__name__}: {error}")
+        raise
     sys.stdout.write(json.dumps(result, indent=2) + "\n")
     return 0
 

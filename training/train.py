@@ -29,13 +29,13 @@ from training.artifact import NETWORK, WEIGHTS, code_sha256, write_metadata
 from training.console import metric_line, progress
 from training.errors import TrainingError
 from training.export import INPUT, OPSET, OUTPUT, check_parity, export
+from training.failure import report_failure
 from training.loop import Best, Examples, Hyperparameters, Score, batches_of, evaluate, fit
 from training.preprocess import Recipe
 
 # the shorter side before the crop, as a multiple of the input: 64 -> 72, 224 -> 252
 RESIZE = 1.125
 PARITY_SAMPLES = 64
-FAILURE_CHARACTERS = 1024  # SageMaker shows no more as FailureReason
 
 
 def main(words: Sequence[str]) -> int:
@@ -64,6 +64,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     network = models.build(arguments.architecture, len(labels))
     network = network.to(device)
     best = train(network, examples, recipe, chosen)
+    # What is kept, and so what a trial is judged by; the last epoch is often not the best one.
+    metric_line(best_epoch=best.epoch, best_valid_accuracy=best.score.accuracy)
     test = evaluate(network, examples["test"], recipe)
     metric_line(test_accuracy=test.accuracy, test_loss=test.loss, test_samples=test.samples)
 
@@ -177,13 +179,6 @@ def describe(
         },
         "code": {"sha256": code},
     }
-
-
-def report_failure(reason: str) -> None:
-    """Leave the reason where SageMaker looks for it; on other machines that folder does not exist."""
-    folder = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml")) / "output"
-    if folder.is_dir():
-        (folder / "failure").write_text(reason[:FAILURE_CHARACTERS])
 
 
 if __name__ == "__main__":

@@ -4,7 +4,19 @@ Each yields faults (the stage cannot work) or warnings (it works, but likely not
 that it reads; it is skipped while one of them does not even have the right shape.
 """
 
-from config.rules import api, hosting_modes, image, network, operations, rollout, serving, stage, variants, workbench
+from config.rules import (
+    api,
+    hosting_modes,
+    image,
+    network,
+    operations,
+    rollout,
+    serving,
+    stage,
+    training,
+    variants,
+    workbench,
+)
 from config.rules.table import RULES, Finding, check, toml
 
 __all__ = [
@@ -20,6 +32,7 @@ __all__ = [
     "serving",
     "stage",
     "toml",
+    "training",
     "variants",
     "workbench",
 ]

@@ -11,6 +11,7 @@ ARN_TYPES = {
     "ModelPackageGroup": "model-package-group",
     "NotebookInstance": "notebook-instance",
     "NotebookInstanceLifecycleConfig": "notebook-instance-lifecycle-config",
+    "Pipeline": "pipeline",
 }
 
 

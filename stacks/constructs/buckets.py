@@ -20,6 +20,9 @@ BATCH_INPUT_PREFIX = "batch/input"
 BATCH_OUTPUT_PREFIX = "batch/output"
 DATASET_PREFIX = "dataset"
 MODELS_PREFIX = "models"
+DATASET_PREFIX = "dataset"
+# What a run of the pipeline leaves beside its model, below the run's own id.
+RUNS_PREFIX = "runs"
 UNFINISHED_UPLOAD_DAYS = 7
 
 
@@ -78,6 +81,7 @@ class DataBucket(s3.Bucket):
                     expired_object_delete_marker=True,
                     abort_incomplete_multipart_upload_after=Duration.days(UNFINISHED_UPLOAD_DAYS),
                 ),
+                s3.LifecycleRule(id="forget-runs", prefix=f"{RUNS_PREFIX}/", expiration=Duration.days(config.run_days)),
                 # What users sent is gone when it is said to be gone, not when a deleted version expires.
                 *(
                     s3.LifecycleRule(

@@ -64,3 +64,10 @@ def serving_image(scope: Construct, config: Image, builder: ImageBuilder | None)
     if builder is not None:
         return built_image(scope, builder)
     return given_image(str(config.uri))
+
+
+def registered_image(scope: Construct, config: Image, builder: ImageBuilder | None) -> str:
+    """What a registered model names as the image that serves it: by the tag of the sources, which asks for no build."""
+    if builder is not None and config.source != "docker":
+        return f"{builder.repository.repository_uri}:{builder.tag}"
+    return docker_image(scope).uri if config.source == "docker" else str(config.uri)

@@ -19,6 +19,8 @@ class TarAsset(Construct):
             source_hash=f"{staging.asset_hash}.tar",
             packaging=FileAssetPackaging.FILE,
         )
+        self.object_key = location.object_key
+        self.bucket_arn = Fn.join("", ["arn:", Aws.PARTITION, ":s3:::", location.bucket_name])
         self.s3_uri = f"s3://{location.bucket_name}/{location.object_key}"
         self.object_arn = Fn.join(
             "", ["arn:", Aws.PARTITION, ":s3:::", f"{location.bucket_name}/{location.object_key}"]

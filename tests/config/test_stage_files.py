@@ -158,6 +158,7 @@ def test_a_missing_section_is_reported_key_by_key():
         "data.async_days",
         "data.capture_days",
         "data.noncurrent_days",
+        "data.run_days",
     ]
 
 

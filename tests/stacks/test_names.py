@@ -10,6 +10,7 @@ pytestmark = pytest.mark.xdist_group("synth")
 CHOSEN = {
     ("AWS::SageMaker::Endpoint", "EndpointName"): {"whippet-{stage}-realtime"},
     ("AWS::SageMaker::ModelPackageGroup", "ModelPackageGroupName"): {"whippet-{stage}-models"},
+    ("AWS::SageMaker::Pipeline", "PipelineName"): {"whippet-{stage}-training"},
     ("AWS::Lambda::Alias", "Name"): {"live"},
     ("AWS::ApiGatewayV2::Stage", "StageName"): {"$default"},
     ("AWS::ApiGatewayV2::Api", "Name"): {"Api"},
@@ -66,6 +67,7 @@ NAMING_PROPERTIES = {
     "AWS::SageMaker::NotebookInstance": ["NotebookInstanceName"],
     "AWS::SageMaker::NotebookInstanceLifecycleConfig": ["NotebookInstanceLifecycleConfigName"],
     "AWS::SSM::Parameter": ["Name"],
+    "AWS::SageMaker::Pipeline": ["PipelineName", "PipelineDisplayName"],
     "AWS::ApiGatewayV2::Integration": [],
     "AWS::ApiGatewayV2::Route": [],
     "AWS::ApplicationAutoScaling::ScalableTarget": [],
@@ -95,7 +97,7 @@ def test_names_come_from_the_list(stage):
 @pytest.mark.parametrize("stage", synth.STAGES)
 def test_stacks_are_named_after_project_stage_and_room(stage):
     names = {path.name.split(".")[0] for path in synth.assembly(stage).glob("*.template.json")}
-    rooms = {"data", "network", "serving", "api", "operations"}
+    rooms = {"data", "network", "training", "serving", "api", "operations"}
     rooms |= {"image"} if stage != "local" else set()
     rooms |= {"workbench"} if stage != "prod" else set()
     assert names == {f"whippet-{stage}-{room}" for room in rooms}

@@ -29,7 +29,7 @@ def test_page_says_what_the_table_written_by_hand_says(script):
         return json.loads(json.dumps(table).replace("STAGE", "dev"))
 
     written = {
-        room: {name: (TRUST[name], named(rows)) for name, rows in module.roles("dev").items()}
+        room: {name: (named(TRUST[name]), named(rows)) for name, rows in module.roles("dev").items()}
         for room, module in ROOMS.items()
     }
     assert script.page(written) == PAGE

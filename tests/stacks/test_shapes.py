@@ -22,6 +22,7 @@ CALLS = {
     "AWS::SageMaker::EndpointConfig": ("sagemaker", "CreateEndpointConfig", {"EndpointConfigName": "c"}),
     "AWS::SageMaker::Endpoint": ("sagemaker", "UpdateEndpoint", {}),
     "AWS::SageMaker::ModelPackageGroup": ("sagemaker", "CreateModelPackageGroup", {}),
+    "AWS::SageMaker::Pipeline": ("sagemaker", "CreatePipeline", {"ClientRequestToken": "t" * 32}),
     "AWS::CloudWatch::Alarm": ("cloudwatch", "PutMetricAlarm", {"AlarmName": "a"}),
     "AWS::SNS::Topic": ("sns", "CreateTopic", {"Name": "t"}),
     "AWS::SageMaker::NotebookInstance": ("sagemaker", "CreateNotebookInstance", {"NotebookInstanceName": "n"}),
@@ -62,6 +63,8 @@ def filled_in(value, shape):
         }
     if shape.type_name == "list" and isinstance(value, list):
         return [filled_in(inner, shape.member) for inner in value]
+    if shape.type_name == "string" and isinstance(value, dict) and set(value) == {"PipelineDefinitionBody"}:
+        return filled_in(value["PipelineDefinitionBody"], shape)
     if shape.type_name == "map" and isinstance(value, list):
         return {tag["Key"]: tag["Value"] for tag in value}
     return value

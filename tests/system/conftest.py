@@ -26,7 +26,16 @@ def deployed(tmp_path_factory):
 def seed(system: Deployed) -> None:
     """What the matrix reads, pulls and writes to, beside what the stacks made."""
     s3 = system.root.client("s3")
-    for key in ("capture/seed", "capture/doomed", "models/seed", "batch/input/seed", "dataset/seed"):
+    runs = ("data/train/picture", "data/test/picture", "evaluation/evaluation.json")
+    seeds = (
+        "capture/seed",
+        "capture/doomed",
+        "models/seed",
+        "batch/input/seed",
+        "dataset/seed",
+        "dataset/seed/picture",
+    )
+    for key in (*seeds, *(f"runs/r/{name}" for name in runs)):
         s3.put_object(Bucket=system.bucket, Key=key, Body=b"seed")
     s3.put_object(Bucket=system.model[0], Key="matrix", Body=b"seed")
     logs = system.root.client("logs")

@@ -22,6 +22,7 @@ SERVING, API, DATA = "whippet-local-serving", "whippet-local-api", "whippet-loca
 IMAGE, NETWORK = "whippet-local-image", "whippet-local-network"
 OPERATIONS = "whippet-local-operations"
 WORKBENCH = "whippet-local-workbench"
+TRAINING = "whippet-local-training"
 
 
 @dataclass
@@ -161,6 +162,16 @@ class Deployed:
     @cached_property
     def endpoint_log(self) -> str:
         return f"/aws/sagemaker/Endpoints/{self.endpoint}"
+
+    @cached_property
+    def pipeline(self) -> str:
+        return self.outputs(TRAINING)["PipelineName"]
+
+    @cached_property
+    def code(self) -> tuple[str, str]:
+        """Bucket and key of what the pipeline's steps run."""
+        bucket, _, key = self.outputs(TRAINING)["CodeUri"].removeprefix("s3://").partition("/")
+        return bucket, key
 
     @cached_property
     def function(self) -> str:
@@ -337,7 +348,7 @@ class Deployed:
 
     def _role_names(self) -> dict[str, str]:
         names = {}
-        for stack in (DATA, NETWORK, WORKBENCH, SERVING, API, IMAGE, OPERATIONS):
+        for stack in (DATA, NETWORK, TRAINING, WORKBENCH, SERVING, API, IMAGE, OPERATIONS):
             names |= {logical: name for logical, name in self.resources(stack).items() if logical.endswith("Role")}
         return names
 

@@ -123,11 +123,77 @@ def become(session: Session, deployed: Deployed, kind: str) -> None:
     session.client("sts").assume_role(RoleArn=deployed.bootstrap_role(kind), RoleSessionName="matrix")
 
 
+def job_succeeds(role: str, log: str, found: str, read: str, written: str) -> list[Call]:
+    return [
+        Call(role, "finds its input", lambda s, d: list_objects(s, d, found)),
+        Call(role, "reads its input", lambda s, d: get_object(s, d.bucket, read)),
+        Call(role, "reads the code", lambda s, d: get_object(s, *d.code)),
+        Call(role, "writes its output", lambda s, d: put_object(s, d, written)),
+        Call(role, "logs in to ECR", lambda s, d: s.client("ecr").get_authorization_token()),
+        Call(role, "writes the jobs' log", lambda s, d: make_and_put_log(s, log)),
+        Call(role, "publishes its metrics", lambda s, d: put_metric(s, log)),
+    ]
+
+
+def job_denials(role: str, read: str, written: str) -> list[Call]:
+    return [
+        Call(
+            role,
+            "reads what is not its input",
+            lambda s, d: get_object(s, d.bucket, read),
+            lambda d: [allow("s3:GetObject", object_arn(d.bucket, read))],
+        ),
+        Call(
+            role,
+            "writes where it has no output",
+            lambda s, d: put_object(s, d, written),
+            lambda d: [allow("s3:PutObject", object_arn(d.bucket, written))],
+        ),
+        Call(
+            role,
+            "lists the bucket",
+            lambda s, d: s.client("s3").list_objects_v2(Bucket=d.bucket),
+            lambda d: [allow("s3:ListBucket", f"arn:aws:s3:::{d.bucket}")],
+        ),
+        Call(
+            role,
+            "starts the pipeline",
+            start_pipeline,
+            lambda d: [allow("sagemaker:StartPipelineExecution", d.arn("sagemaker", f"pipeline/{d.pipeline}"))],
+        ),
+    ]
+
+
+def start_pipeline(session: Session, deployed: Deployed) -> None:
+    session.client("sagemaker").start_pipeline_execution(
+        PipelineName=deployed.pipeline,
+        PipelineParameters=[{"Name": "DatasetPrefix", "Value": "dataset/seed"}],
+        ClientRequestToken=uuid.uuid4().hex,
+    )
+
+
 PREDICT, HOSTING, BATCH = "PredictFunctionPartsRole", "HostingRole", "BatchRole"
 FLOW_LOG = "FlowLogRole"
 BOX, NOTEBOOK = "BoxRole", "NotebookRole"
 IDLE, DEPLOY, DIFF = "IdleFunctionPartsRole", "GithubDeployRole", "GithubDiffRole"
 BUILD, BUILD_FUNCTION = "BuilderBuildRole", "BuilderFunctionPartsRole"
+
+PREPARE, TUNE, TRAIN, EVALUATE, PIPELINE = "PrepareRole", "TuneRole", "TrainRole", "EvaluateRole", "PipelineRole"
+JOBS = {PREPARE: "ProcessingJobs", TUNE: "TrainingJobs", TRAIN: "TrainingJobs", EVALUATE: "ProcessingJobs"}
+# What a step's job looks for and reads, and where it writes.
+STEPS = {
+    PREPARE: ("dataset/seed/", "dataset/seed/picture", "runs/r/data/matrix"),
+    TUNE: ("runs/r/data/train/", "runs/r/data/train/picture", "runs/r/trials/matrix"),
+    TRAIN: ("runs/r/data/train/", "runs/r/data/train/picture", "runs/r/training/matrix"),
+    EVALUATE: ("runs/r/data/test/", "runs/r/data/test/picture", "models/matrix"),
+}
+# What would be of use to it and is another's.
+BEYOND = {
+    PREPARE: ("runs/r/data/test/picture", "models/matrix"),
+    TUNE: ("dataset/seed/picture", "runs/r/training/matrix"),
+    TRAIN: ("dataset/seed/picture", "models/matrix"),
+    EVALUATE: ("runs/r/data/train/picture", "runs/r/data/matrix"),
+}
 
 TRANSFORM_LOG = "/aws/sagemaker/TransformJobs"
 
@@ -177,8 +243,26 @@ SUCCEEDS = [
     Call(BUILD, "writes its log", lambda s, d: put_log(s, d.build_log)),
     Call(BUILD_FUNCTION, "looks for an image", lambda s, d: describe_images(s, d.built_repository)),
     Call(BUILD_FUNCTION, "starts the build", lambda s, d: start_build(s, d.project)),
+    *(call for role, log in JOBS.items() for call in job_succeeds(role, f"/aws/sagemaker/{log}", *STEPS[role])),
+    Call(PIPELINE, "reads an evaluation", lambda s, d: get_object(s, d.bucket, "runs/r/evaluation/evaluation.json")),
 ]
 DENIALS = [
+    *(call for role, keys in BEYOND.items() for call in job_denials(role, *keys)),
+    Call(
+        PIPELINE,
+        "writes an evaluation",
+        lambda s, d: put_object(s, d, "runs/r/evaluation/matrix"),
+        lambda d: [
+            allow("s3:PutObject", object_arn(d.bucket, "runs/r/evaluation/matrix")),
+            allow("kms:GenerateDataKey", d.key),
+        ],
+    ),
+    Call(
+        PIPELINE,
+        "starts itself",
+        start_pipeline,
+        lambda d: [allow("sagemaker:StartPipelineExecution", d.arn("sagemaker", f"pipeline/{d.pipeline}"))],
+    ),
     Call(
         BOX,
         "lists all of the bucket",

@@ -1,0 +1,78 @@
+"""The pipeline that makes a model of a data set: prepare, tune, train, evaluate, register."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from config.sections.section import InstanceType, Section
+
+# SageMaker ends any job after 28 days.
+RunSeconds = Annotated[int, Field(ge=60, le=2_419_200)]
+VolumeGb = Annotated[int, Field(ge=1, le=16_384)]
+Range = Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=2, max_length=2)]
+
+
+class Hyperparameters(Section):
+    architecture: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")]
+    """The network, by its name in training/models.py."""
+    input_size: Annotated[int, Field(ge=16, le=1_024)]
+    """Side of the network's input in pixels."""
+    epochs: Annotated[int, Field(ge=1, le=10_000)]
+    """Passes over the training pictures; the best of them on the validation pictures is kept."""
+    batch_size: Annotated[int, Field(ge=1, le=65_536)]
+    """Pictures in one step of the optimisation."""
+    flip: bool
+    """Whether half of the training pictures are mirrored; false where left and right differ in meaning."""
+    seed: Annotated[int, Field(ge=0, le=2_147_483_647)]
+    """Where every random choice begins; the same seed repeats a run."""
+
+
+class Tuning(Section):
+    instance_type: InstanceType
+    """What each trial runs on."""
+    jobs: Annotated[int, Field(ge=1, le=750)]
+    """Trials in all; each is a training job."""
+    parallel: Annotated[int, Field(ge=1, le=100)]
+    """Trials at once; those that run together cannot learn from each other."""
+    learning_rate: Range
+    """The smallest and the largest learning rate that is tried."""
+    weight_decay: Range
+    """The smallest and the largest weight decay that is tried."""
+
+
+class Processing(Section):
+    instance_type: InstanceType
+    """What the preparing and the evaluating steps run on."""
+    volume_gb: VolumeGb
+    """Room for the data set, twice, on that instance."""
+    max_run_seconds: Annotated[int, Field(ge=60, le=777_600)]
+    """When a preparing or evaluating step that does not end is stopped; AWS allows nine days."""
+
+
+class Spot(Section):
+    max_wait_seconds: RunSeconds
+    """How long a job may take, its wait for capacity included; at least training.max_run_seconds."""
+
+
+class Training(Section):
+    instance_type: InstanceType
+    """What the final training runs on."""
+    instance_count: Annotated[int, Field(ge=1, le=100)]
+    """Instances that share the final training."""
+    volume_gb: VolumeGb
+    """Room for the data set on each instance."""
+    max_run_seconds: RunSeconds
+    """When a training job that does not end is stopped; what it ran until then is billed."""
+    encrypt_volume: bool
+    """Whether the volumes of all jobs are encrypted with this stage's own key."""
+    encrypt_between_instances: bool
+    """Whether what the instances of one job tell each other is encrypted; slows jobs with several instances."""
+    minimum_accuracy: Annotated[float, Field(ge=0, le=1)]
+    """Share of the test pictures that a model must name rightly to be registered."""
+    start_on_new_data: bool
+    """Whether a pushed data set (its manifest, the last object of a push) starts the pipeline."""
+    hyperparameters: Hyperparameters
+    tuning: Tuning
+    processing: Processing
+    spot: Spot | None = None
+    """Has trials and training run on spare capacity, which AWS may take back at any time."""

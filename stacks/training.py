@@ -1,0 +1,133 @@
+"""The pipeline from a data set to a registered model, its five roles, and the code that its steps run."""
+
+from aws_cdk import CfnOutput, Environment, Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
+
+from config import StageConfig
+from config.instances import has_gpu
+from config.names import Names
+from config.registries import training_image
+from stacks.constructs.buckets import DATASET_PREFIX, MODELS_PREFIX, RUNS_PREFIX
+from stacks.constructs.job_role import PROCESSING, TRAINING, TUNING, JobData, JobKind, JobRole
+from stacks.constructs.pipeline_role import PipelineRole
+from stacks.constructs.pipeline_steps import Places, definition
+from stacks.constructs.placement import Placement
+from stacks.constructs.serving_image import registered_image
+from stacks.constructs.training_code import TrainingCode
+from stacks.data import DataStack
+from stacks.image import ImageStack
+
+# Step -> how SageMaker calls its jobs, and what they read and write of the stage's bucket.
+STEPS: dict[str, tuple[JobKind, JobData]] = {
+    "Prepare": (PROCESSING, JobData(reads=[DATASET_PREFIX], writes=[f"{RUNS_PREFIX}/*/data"])),
+    "Tune": (
+        TUNING,
+        JobData(
+            reads=[f"{RUNS_PREFIX}/*/data"],
+            writes=[f"{RUNS_PREFIX}/*/trials"],
+            resumes=[f"{RUNS_PREFIX}/*/checkpoints/tune"],
+        ),
+    ),
+    "Train": (
+        TRAINING,
+        JobData(
+            reads=[f"{RUNS_PREFIX}/*/data"],
+            writes=[f"{RUNS_PREFIX}/*/training"],
+            resumes=[f"{RUNS_PREFIX}/*/checkpoints/train"],
+        ),
+    ),
+    "Evaluate": (
+        PROCESSING,
+        JobData(
+            reads=[f"{RUNS_PREFIX}/*/data/test", f"{RUNS_PREFIX}/*/training"],
+            writes=[f"{RUNS_PREFIX}/*/evaluation", MODELS_PREFIX],
+        ),
+    ),
+}
+
+
+class TrainingStack(Stack):
+    """Costs nothing until the pipeline runs."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        config: StageConfig,
+        names: Names,
+        data: DataStack,
+        image: ImageStack | None,
+        placement: Placement | None = None,
+        env: Environment,
+    ) -> None:
+        super().__init__(scope, id, env=env, description="Whippet's pipeline from a data set to a registered model")
+        # The group that models are registered in is named, so that nothing but this keeps the order.
+        self.add_stack_dependency(data)
+        own, region = config.training, config.stage.region
+        code = TrainingCode(self, "Code")
+        roles = {
+            step: JobRole(
+                self,
+                f"{step}Role",
+                kind=kind,
+                data=touched,
+                code=code,
+                bucket=data.bucket,
+                key=data.key,
+                encrypts_volume=own.encrypt_volume,
+                placed=placement is not None,
+            )
+            for step, (kind, touched) in STEPS.items()
+        }
+        role = PipelineRole(
+            self,
+            "PipelineRole",
+            pipeline_name=names.pipeline,
+            group_name=names.model_group,
+            config=own,
+            step_roles=list(roles.values()),
+            bucket=data.bucket,
+            key=data.key,
+            placement=placement,
+        )
+        places = Places(
+            bucket=data.bucket.bucket_name,
+            code_uri=code.s3_uri,
+            code_file=code.object_key,
+            key=data.key.key_arn,
+            training_image=training_image(region, gpu=has_gpu(own.instance_type)),
+            tuning_image=training_image(region, gpu=has_gpu(own.tuning.instance_type)),
+            processing_image=training_image(region, gpu=has_gpu(own.processing.instance_type)),
+            registered_image=registered_image(self, config.image, image.builder if image else None),
+            group=names.model_group,
+            vpc=self._vpc(placement),
+            roles={step: job_role.role_arn for step, job_role in roles.items()},
+        )
+        body = self.to_json_string(definition(own, places, model_name=config.stage.project))
+        self.pipeline = sagemaker.CfnPipeline(
+            self,
+            "Pipeline",
+            pipeline_name=names.pipeline,
+            pipeline_description="Prepares a data set, tunes, trains, evaluates and registers a model",
+            role_arn=role.role_arn,
+            pipeline_definition={"PipelineDefinitionBody": body},
+        )
+        self.pipeline_name = names.pipeline
+        """A plain string, so that other stacks need no export to know it."""
+        CfnOutput(self, "PipelineName", value=names.pipeline, description="What StartPipelineExecution takes")
+        CfnOutput(self, "ModelGroupName", value=names.model_group, description="Where models are registered")
+        CfnOutput(self, "TrainingRoleArn", value=roles["Train"].role_arn, description="What a training job runs under")
+        CfnOutput(self, "TrainingImage", value=places.training_image, description="What a training job runs in")
+        CfnOutput(self, "CodeUri", value=code.s3_uri, description="training/ as one archive")
+
+    def _vpc(self, placement: Placement | None) -> dict[str, list[str]] | None:
+        """Instances of one job talk to each other, and to the VPC's way to S3; nobody else talks to them."""
+        if placement is None:
+            return None
+        group = ec2.SecurityGroup(self, "Jobs", vpc=placement.vpc, description="The instances of training jobs")
+        # All of it: torch's own ports are any, and encryption between instances adds UDP 500 and protocol 50 (ESP).
+        group.add_ingress_rule(group, ec2.Port.all_traffic(), "Instances of the same job")
+        return {"SecurityGroupIds": [group.security_group_id], "Subnets": placement.subnet_ids}

@@ -1,0 +1,112 @@
+"""Jobs that SageMaker would refuse, or that would spend money for nothing, are found before a deploy."""
+
+import pytest
+from botocore import session
+
+from config import instances
+from config.load import parse_stage
+from tests.config.stage_file import changed, faults
+
+NVME = "keeps its data on local NVMe, for which SageMaker takes no key of a job's; set training.encrypt_volume = false"
+SENTENCES = [
+    (
+        {"stage__region": "xx-nowhere-1", "network__zones": ["xx-nowhere-1a", "xx-nowhere-1b"]},
+        'stage.region = "xx-nowhere-1": has no registry of AWS\'s training images that is known here',
+    ),
+    (
+        {"training__instance_type": "ml.t2.medium"},
+        'training.instance_type = "ml.t2.medium": is no type on which SageMaker runs training jobs; choose ml.m5.xlarge',
+    ),
+    (
+        {"training__processing__instance_type": "ml.c5n.xlarge"},
+        'training.processing.instance_type = "ml.c5n.xlarge": is no type on which SageMaker runs processing jobs',
+    ),
+    (
+        {"training__instance_type": "ml.m6g.large"},
+        'training.instance_type = "ml.m6g.large": is no type on which SageMaker runs training jobs',
+    ),
+    (
+        {"training__instance_type": "ml.p3.2xlarge"},
+        'training.instance_type = "ml.p3.2xlarge": has GPUs that CUDA 13 dropped, and AWS\'s training image is built for it',
+    ),
+    (
+        {"training__tuning__instance_type": "ml.trn1.2xlarge", "training__encrypt_volume": False},
+        'training.tuning.instance_type = "ml.trn1.2xlarge": needs an image of its own kind',
+    ),
+    ({"training__instance_type": "ml.g5.xlarge"}, f'training.instance_type = "ml.g5.xlarge": {NVME}'),
+    (
+        {"training__tuning__instance_type": "ml.g4dn.xlarge"},
+        f'training.tuning.instance_type = "ml.g4dn.xlarge": {NVME}',
+    ),
+    (
+        {"training__processing__instance_type": "ml.r5d.large"},
+        f'training.processing.instance_type = "ml.r5d.large": {NVME}',
+    ),
+    (
+        {"training__spot": {"max_wait_seconds": 3599}},
+        "training.spot.max_wait_seconds = 3599: is below training.max_run_seconds = 3600, and the wait includes the run; "
+        "raise it to that or more",
+    ),
+    (
+        {"training__tuning__parallel": 7},
+        "training.tuning.parallel = 7: is above training.tuning.jobs = 6; lower it, or raise that",
+    ),
+    (
+        {"training__tuning__learning_rate": [0.02, 0.02]},
+        "training.tuning.learning_rate = [0.02, 0.02]: must be the smallest value, then a larger one",
+    ),
+    (
+        {"training__tuning__weight_decay": [0.1, 0.01]},
+        "training.tuning.weight_decay = [0.1, 0.01]: must be the smallest value, then a larger one",
+    ),
+    ({"training__instance_count": 101}, "training.instance_count = 101: must be less than or equal to 100"),
+    ({"training__max_run_seconds": 2_419_201}, "training.max_run_seconds = 2419201: must be less than or equal to"),
+    ({"training__minimum_accuracy": 1.1}, "training.minimum_accuracy = 1.1: must be less than or equal to 1"),
+]
+
+
+@pytest.mark.parametrize(("changes", "sentence"), SENTENCES, ids=[sentence.split(":")[0] for _, sentence in SENTENCES])
+def test_what_cannot_work_is_refused_in_a_sentence(changes, sentence):
+    (fault,) = faults(**changes)
+    assert fault.startswith(sentence)
+
+
+WARNINGS = [
+    ({"training__instance_count": 2}, "training.instance_count = 2: trains that many copies, each alone"),
+    ({"training__tuning__parallel": 6}, "training.tuning.parallel = 6: starts all training.tuning.jobs = 6 at once"),
+    ({"training__instance_type": "ml.t3.medium"}, 'training.instance_type = "ml.t3.medium": is burstable'),
+]
+
+
+@pytest.mark.parametrize(("changes", "sentence"), WARNINGS)
+def test_what_works_but_likely_not_as_meant_is_warned_about(changes, sentence):
+    _, (warning,) = parse_stage(changed(**changes), "config/dev.toml")
+    assert warning.startswith(f"config/dev.toml: {sentence}")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"training__instance_type": "ml.g5.xlarge", "training__encrypt_volume": False},
+        {"training__spot": {"max_wait_seconds": 3600}},
+        {"training__tuning__jobs": 1, "training__tuning__parallel": 1},
+    ],
+)
+def test_what_works_is_let_through_in_silence(changes):
+    assert parse_stage(changed(**changes), "config/dev.toml")[1] == []
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [("TRAINED_TYPES", "TrainingInstanceType"), ("PROCESSED_TYPES", "ProcessingInstanceType")]
+)
+def test_the_types_are_those_of_the_service(ours, theirs):
+    listed = session.get_session().get_service_model("sagemaker").shape_for(theirs).enum
+    assert getattr(instances, ours) == set(listed)
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "gpu"),
+    [("ml.g5.xlarge", True), ("ml.p4d.24xlarge", True), ("ml.m5.large", False), ("ml.p6-b200.48xlarge", True)],
+)
+def test_gpus_are_told_by_the_family(instance_type, gpu):
+    assert instances.has_gpu(instance_type) is gpu

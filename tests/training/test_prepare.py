@@ -1,0 +1,133 @@
+"""The first step of a pipeline: what it takes, what it leaves out and names, and how it splits."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.training.jobs import ROOT
+from training.prepare import main
+
+
+def run(data: Path, out: Path, *more: str) -> int:
+    return main(["--data", str(data), "--out", str(out), *more])
+
+
+def report(out: Path) -> dict[str, object]:
+    return dict(json.loads((out / "prepared.json").read_text()))
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def unsplit(pictures: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(pictures / "train", tmp_path / "unsplit"))
+
+
+def test_a_split_set_stays_as_it_is(pictures: Path, tmp_path: Path) -> None:
+    assert run(pictures, tmp_path / "out") == 0
+    for name in ("train", "valid", "test"):
+        assert names(tmp_path / "out" / name) == names(pictures / name)
+    found = report(tmp_path / "out")
+    assert found["pictures"] == {"train": 120, "valid": 40, "test": 40}
+    assert found["left_out"] == {}
+    assert len(found["labels"]) == 10
+
+
+def test_an_unsplit_set_is_split_class_by_class(unsplit: Path, tmp_path: Path) -> None:
+    assert run(unsplit, tmp_path / "out") == 0
+    found = report(tmp_path / "out")
+    for label in found["labels"]:
+        in_all = sum(counts[label] for counts in found["classes"].values())
+        assert found["classes"]["test"][label] == found["classes"]["valid"][label] == round(0.15 * in_all)
+    everything = [name for part in ("train", "valid", "test") for name in names(tmp_path / "out" / part)]
+    assert sorted(everything) == names(unsplit)
+
+
+def test_the_same_seed_splits_the_same_way_and_another_differently(unsplit: Path, tmp_path: Path) -> None:
+    for out, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        assert run(unsplit, tmp_path / out, "--seed", seed) == 0
+    assert names(tmp_path / "a") == names(tmp_path / "b") != names(tmp_path / "c")
+
+
+def test_copies_of_one_picture_stand_on_one_side(unsplit: Path, tmp_path: Path) -> None:
+    for file in sorted((unsplit / "ring").iterdir()):
+        shutil.copy(file, file.with_stem(f"{file.stem}-copy"))
+    assert run(unsplit, tmp_path / "out") == 0
+    for part in ("train", "valid", "test"):
+        rings = {path.stem for path in (tmp_path / "out" / part / "ring").iterdir()}
+        assert {f"{stem}-copy" for stem in rings if not stem.endswith("-copy")} <= rings
+        assert len(rings) % 2 == 0
+
+
+def test_unreadable_pictures_are_named_and_left_out(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = Path(shutil.copytree(pictures, tmp_path / "data"))
+    (data / "train" / "ring" / "broken.jpg").write_bytes(b"no picture")
+    (data / "train" / "ring" / "notes.txt").write_text("not a picture, and not taken for one")
+    assert run(data, tmp_path / "out") == 0
+    assert list(report(tmp_path / "out")["left_out"]) == ["train/ring/broken.jpg"]
+    assert "left out train/ring/broken.jpg: " in capsys.readouterr().out
+    assert "train/ring/broken.jpg" not in names(tmp_path / "out")
+
+
+def test_too_many_unreadable_pictures_are_an_error_with_names(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = Path(shutil.copytree(pictures, tmp_path / "data"))
+    for number in range(20):
+        (data / "train" / "ring" / f"broken-{number:02}.jpg").write_bytes(b"no picture")
+    (tmp_path / "output").mkdir()
+    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path))
+    assert run(data, tmp_path / "out") == 1
+    said = capsys.readouterr().err
+    assert "20 of 220 pictures cannot be read, more than 5%: train/ring/broken-00.jpg (" in said
+    assert "and 15 more" in said
+    assert (tmp_path / "output" / "message").read_text() in said
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("remove", "sentence"),
+    [
+        (["valid"], "holds train, test but not valid; give all three, or none to have it split"),
+        (["test/ring"], "test: no readable picture of ring"),
+        (["train/ring"], "valid: ring has no picture in train"),
+    ],
+)
+def test_what_is_missing_is_said(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], remove: list[str], sentence: str
+) -> None:
+    data = Path(shutil.copytree(pictures, tmp_path / "data"))
+    for name in remove:
+        shutil.rmtree(data / name)
+    assert run(data, tmp_path / "out") == 1
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_class_too_small_to_split_is_named(unsplit: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for file in sorted((unsplit / "ring").iterdir())[2:]:
+        file.unlink()
+    assert run(unsplit, tmp_path / "out") == 1
+    assert "ring: 2 different pictures; each class needs at least 3" in capsys.readouterr().err
+
+
+def test_shares_that_leave_nothing_to_train_on_are_refused(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(pictures, tmp_path / "out", "--valid", "0.5", "--test", "0.5") == 1
+    assert "each must be above 0, and both together below 1" in capsys.readouterr().err
+
+
+def test_runs_as_a_process(pictures: Path, tmp_path: Path) -> None:
+    words = [sys.executable, "-W", "error", "-m", "training.prepare"]
+    words += ["--data", str(pictures), "--out", str(tmp_path / "out")]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert '{"train": 120, "valid": 40, "test": 40} pictures in 10 classes' in done.stdout

@@ -1,0 +1,178 @@
+"""Check a data set picture by picture, split it where it is not split yet, and write down what is in it.
+
+    python -m training.prepare --data DATA --out OUT [--valid 0.15] [--test 0.15] [--seed 1]
+
+DATA holds train/, valid/ and test/, each with one folder of images for each class; or the class folders themselves,
+which are then split: by content, so that two copies of one picture never stand on both sides. OUT gets the three
+splits and prepared.json. Pictures that cannot be read are named and left out; too many of them are an error.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from training.data import NAMED_FAULTS, SUFFIXES, label_of, labels_of
+from training.errors import TrainingError
+from training.failure import report_failure
+from training.preprocess import Recipe, load
+
+SPLITS = ("train", "valid", "test")
+REPORT = "prepared.json"
+# Decoded whole, as training will do it; the size does not matter for that.
+PROBE = Recipe(height=32, width=32, resize=32, jpeg_draft=0)
+
+
+def main(words: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m training.prepare", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--valid", type=float, default=0.15, help="share for validation (%(default)s)")
+    parser.add_argument("--test", type=float, default=0.15, help="share for the test (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of the split (%(default)s)")
+    parser.add_argument("--tolerate", type=float, default=0.05, help="share of unreadable pictures (%(default)s)")
+    try:
+        report = prepare(parser.parse_args(words))
+    except TrainingError as error:
+        report_failure(str(error))
+        sys.stderr.write(f"prepare: {error}\n")
+        return 1
+    except Exception as error:  # a defect: the log gets the trace, the job its reason
+        report_failure(f"{type(error).__name__}: {error}")
+        raise
+    for name, why in report["left_out"].items():
+        sys.stdout.write(f"left out {name}: {why}\n")
+    sys.stdout.write(f"{json.dumps(report['pictures'])} pictures in {len(report['labels'])} classes\n")
+    return 0
+
+
+def prepare(arguments: argparse.Namespace) -> dict[str, Any]:
+    if min(arguments.valid, arguments.test) <= 0 or arguments.valid + arguments.test >= 1:
+        raise TrainingError(
+            f"--valid {arguments.valid:g} --test {arguments.test:g}: each must be above 0, and both together below 1"
+        )
+    splits = read_splits(arguments.data)
+    readable, left_out = sift(arguments.data, [file for files in splits.values() for file in files])
+    total = len(readable) + len(left_out)
+    if not readable or len(left_out) > arguments.tolerate * total:
+        raise TrainingError(_too_many(left_out, total, arguments.tolerate))
+    if set(splits) == {""}:
+        placed = split(readable, valid=arguments.valid, test=arguments.test, seed=arguments.seed)
+    else:
+        placed = {name: [file for file in files if file in readable] for name, files in splits.items()}
+    labels = _check_classes(placed)
+    for name, files in placed.items():
+        for file in files:
+            target = arguments.out / name / file.parent.name / file.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+    report = {
+        "labels": labels,
+        "pictures": {name: len(files) for name, files in placed.items()},
+        "classes": {
+            name: dict(sorted(Counter(_label(file) for file in files).items())) for name, files in placed.items()
+        },
+        "left_out": left_out,
+        "sha256": hashlib.sha256("".join(sorted(readable.values())).encode()).hexdigest(),
+    }
+    (arguments.out / REPORT).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    return report
+
+
+def read_splits(data: Path) -> dict[str, list[Path]]:
+    """Split -> its pictures; one nameless split where the folder holds classes."""
+    if not data.is_dir():
+        raise TrainingError(
+            f"{data}: no such folder; name one with train/, valid/ and test/, or one folder for each class"
+        )
+    there = [name for name in SPLITS if (data / name).is_dir()]
+    if there and len(there) < len(SPLITS):
+        missing = ", ".join(name for name in SPLITS if name not in there)
+        raise TrainingError(
+            f"{data}: holds {', '.join(there)} but not {missing}; give all three, or none to have it split"
+        )
+    if not there:
+        labels_of(data)  # two classes, each told from the other
+        return {"": _pictures(data)}
+    for name in there:
+        labels_of(data / name)
+    return {name: _pictures(data / name) for name in there}
+
+
+def sift(data: Path, files: list[Path]) -> tuple[dict[Path, str], dict[str, str]]:
+    """Readable pictures with the hash of their content, and the others by name with what is wrong."""
+
+    def probe(file: Path) -> tuple[str, str | None]:
+        try:
+            load(file, PROBE)
+            return hashlib.sha256(file.read_bytes()).hexdigest(), None
+        except Exception as error:  # Pillow raises whatever a damaged file leads to; all of it means "unreadable"
+            return "", str(error) or type(error).__name__
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        found = list(zip(files, pool.map(probe, files), strict=True))
+    readable = {file: sha256 for file, (sha256, fault) in found if fault is None}
+    return readable, {file.relative_to(data).as_posix(): fault for file, (_, fault) in found if fault is not None}
+
+
+def split(readable: dict[Path, str], *, valid: float, test: float, seed: int) -> dict[str, list[Path]]:
+    """Each class apart, in an order that its pictures' content and the seed decide."""
+    placed: dict[str, list[Path]] = {name: [] for name in SPLITS}
+    for label in sorted({_label(file) for file in readable}):
+        contents: dict[str, list[Path]] = {}
+        for file, sha256 in readable.items():
+            if _label(file) == label:
+                contents.setdefault(hashlib.sha256(f"{seed} {sha256}".encode()).hexdigest(), []).append(file)
+        order = sorted(contents)
+        if len(order) < len(SPLITS):
+            raise TrainingError(f"{label}: {len(order)} different pictures; each class needs at least {len(SPLITS)}")
+        tests, valids = max(1, round(test * len(order))), max(1, round(valid * len(order)))
+        for rank, content in enumerate(order):
+            name = "test" if rank < tests else "valid" if rank < tests + valids else "train"
+            placed[name] += contents[content]
+    return {name: sorted(files) for name, files in placed.items()}
+
+
+def _check_classes(placed: dict[str, list[Path]]) -> list[str]:
+    labels = sorted({_label(file) for file in placed["train"]})
+    for name, files in placed.items():
+        missing = sorted(set(labels) - {_label(file) for file in files})
+        unknown = sorted({_label(file) for file in files} - set(labels))
+        if missing:
+            raise TrainingError(f"{name}: no readable picture of {', '.join(missing[:NAMED_FAULTS])}")
+        if unknown:
+            raise TrainingError(f"{name}: {', '.join(unknown[:NAMED_FAULTS])} has no picture in train")
+    return labels
+
+
+def _too_many(left_out: dict[str, str], total: int, tolerated: float) -> str:
+    if not total:
+        return f"no image at all; expected are files ending in {', '.join(sorted(SUFFIXES))}"
+    shown = "; ".join(f"{name} ({why})" for name, why in list(left_out.items())[:NAMED_FAULTS])
+    more = len(left_out) - NAMED_FAULTS
+    rest = f"; and {more} more" if more > 0 else ""
+    return f"{len(left_out)} of {total} pictures cannot be read, more than {tolerated:.0%}: {shown}{rest}"
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """Those of each class folder; not deeper, so that a picture's folder is its class."""
+    return sorted(
+        file
+        for file in folder.glob("*/*")
+        if file.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in file.parts[-2:])
+    )
+
+
+def _label(file: Path) -> str:
+    return label_of(file.parent.name)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
