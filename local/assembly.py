@@ -19,6 +19,7 @@ from local import (
     joints_cloudwatch,
     lifecycle,
     pass_role,
+    rule_targets,
     topics,
     web_identity,
 )
@@ -108,6 +109,7 @@ class Assembly:
         self.api_logs.install()
         pass_role.install()
         topics.install()
+        rule_targets.install()
         self.alarms.install()
         self.provisioned.install()
         ResourceTags(self.hosting).install()

@@ -249,7 +249,7 @@ def _start_lambda(ca_bundle: str, command: list[str], **options: Foreign) -> "su
 def complete_cloudformation() -> None:
     """What its types drop of a template. Once CloudFormation is used: its import is the slowest of all."""
     joints.wrap_conditions(with_joins)
-    joints.reserve_concurrency_by_template()
+    joints.complete_functions_by_template()
     joints.keep_buckets_that_hold_objects()
     joints.name_parameters_as_aws_does()
     joints.wrap("services.lambda_svc:_reserved_concurrency", _reserved_by_the_function)

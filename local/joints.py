@@ -8,6 +8,7 @@ import functools
 import importlib
 import importlib.metadata
 import inspect
+import json
 import secrets
 import subprocess
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -96,6 +97,11 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
     "services.ec2:_ensure_defaults_initialized": (),
     "services.iam:_now": (),
     "services.eventbridge:_invoke_target": ("target", "event", "rule", "view"),
+    "services.eventbridge:_dispatch_to_lambda": ("arn", "payload"),
+    "services.lambda_svc:_get_func_record_for_ref": ("function_ref",),
+    "services.lambda_svc:_execution_record_for_config": ("func", "config"),
+    "services.lambda_svc:invoke_async_with_retry": ("func", "event"),
+    "services.lambda_svc:_route_async_failure": ("target_arn", "func_name", "event", "result"),
     "services.tagging:resource_tags": ("arn",),
     "services.sts:_error": ("status", "code", "message", "ns"),
     "services.sts:_web_identity_trust_denied": ("role_arn", "params", "use_json"),
@@ -411,6 +417,26 @@ def unusable_key(key_arn: str) -> Any:  # noqa: ANN401 - MiniStack's AuthError
 def function_policy(name: str) -> dict[str, Any] | None:
     record = _module("services.lambda_svc")._functions.get(name)
     return record["policy"] if record else None
+
+
+def function_role(name: str) -> str | None:
+    record = _module("services.lambda_svc")._functions.get(name)
+    return record["config"].get("Role") if record else None
+
+
+def function_arn(name: str) -> str:
+    record = _module("services.lambda_svc")._functions.get(name)
+    return str(record["config"]["FunctionArn"]) if record else ""
+
+
+def invoke_later(function_arn_: str, payload: str) -> bool:
+    """As an asynchronous invocation, with its tries and its dead letters; False where there is no such function."""
+    service = _module("services.lambda_svc")
+    function, config, _ = service._get_func_record_for_ref(function_arn_)
+    if not function or not config:
+        return False
+    service.invoke_async_with_retry(service._execution_record_for_config(function, config), json.loads(payload))
+    return True
 
 
 def api_authorization(api_id: str, stage: str, method: str, path: str) -> str | None:
@@ -808,22 +834,24 @@ def _s3(name: str, otherwise: Any = None) -> Any:  # noqa: ANN401 - a function o
     return getattr(_module("services.s3"), name, otherwise) if otherwise else getattr(_module("services.s3"), name)
 
 
-def reserve_concurrency_by_template() -> None:
-    """MiniStack's CloudFormation drops ReservedConcurrentExecutions, which its Lambda then enforces."""
+def complete_functions_by_template() -> None:
+    """MiniStack's CloudFormation drops ReservedConcurrentExecutions and DeadLetterConfig, which its Lambda heeds."""
     handlers = _module("services.cloudformation.provisioners")._RESOURCE_HANDLERS["AWS::Lambda::Function"]
 
-    def reserving(original: Callable[..., Any], at: int) -> Callable[..., Any]:
+    def completing(original: Callable[..., Any], at: int) -> Callable[..., Any]:
         def provision(*args: Any, **more: Any) -> Any:  # noqa: ANN401 - MiniStack's handler
             answer = original(*args, **more)
-            value = args[at].get("ReservedConcurrentExecutions")
             record = _module("services.lambda_svc")._functions[answer[0]]
-            record["concurrency"] = None if value is None else int(value)
+            reserved, dead = args[at].get("ReservedConcurrentExecutions"), args[at].get("DeadLetterConfig")
+            record["concurrency"] = None if reserved is None else int(reserved)
+            record["config"].pop("DeadLetterConfig", None)
+            record["config"] |= {"DeadLetterConfig": dead} if dead else {}
             return answer
 
         return provision
 
     # create(logical id, properties, ...) and update(physical id, old properties, new properties, ...)
-    handlers["create"], handlers["update"] = reserving(handlers["create"], 1), reserving(handlers["update"], 2)
+    handlers["create"], handlers["update"] = completing(handlers["create"], 1), completing(handlers["update"], 2)
 
 
 def keep_buckets_that_hold_objects() -> None:

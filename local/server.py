@@ -150,6 +150,8 @@ def _environment(settings: Settings, port: int) -> None:
         # MiniStack removes containers that it takes for its own; a user's Docker is none of its business.
         DOCKER_HOST=f"unix://{home.scratch / 'no-docker'}",
         LAMBDA_EXECUTOR="local",
+        # A function that failed on an event is tried again after this and after twice this, on AWS minutes.
+        LAMBDA_ASYNC_RETRY_BASE_SECONDS="0.2",
         TMPDIR=str(home.scratch),
         AWS_ACCESS_KEY_ID=settings.account,
         AWS_SECRET_ACCESS_KEY=home.secret.read_text().strip(),

@@ -1,4 +1,4 @@
-"""The pipeline from a data set to a registered model, its five roles, and the code that its steps run."""
+"""The pipeline from a data set to a registered model, its five roles, its code, and what starts it by itself."""
 
 from aws_cdk import CfnOutput, Environment, Stack
 from aws_cdk import aws_ec2 as ec2
@@ -10,6 +10,7 @@ from config.instances import has_gpu
 from config.names import Names
 from config.registries import training_image
 from stacks.constructs.buckets import DATASET_PREFIX, MODELS_PREFIX, RUNS_PREFIX
+from stacks.constructs.intake import Intake
 from stacks.constructs.job_role import PROCESSING, TRAINING, TUNING, JobData, JobKind, JobRole
 from stacks.constructs.pipeline_role import PipelineRole
 from stacks.constructs.pipeline_steps import Places, definition
@@ -117,6 +118,22 @@ class TrainingStack(Stack):
         )
         self.pipeline_name = names.pipeline
         """A plain string, so that other stacks need no export to know it."""
+        if own.start_on_new_data:
+            intake = Intake(
+                self,
+                "Intake",
+                pipeline_name=names.pipeline,
+                bucket=data.bucket,
+                key=data.key,
+                log_days=own.log_days,
+            )
+            intake.node.add_dependency(self.pipeline)
+            CfnOutput(
+                self,
+                "FailedIntakeUrl",
+                value=intake.failures.queue_url,
+                description="Where manifests that started nothing are kept for 14 days",
+            )
         CfnOutput(self, "PipelineName", value=names.pipeline, description="What StartPipelineExecution takes")
         CfnOutput(self, "ModelGroupName", value=names.model_group, description="Where models are registered")
         CfnOutput(self, "TrainingRoleArn", value=roles["Train"].role_arn, description="What a training job runs under")

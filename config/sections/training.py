@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from config.sections.section import InstanceType, Section
+from config.sections.section import InstanceType, LogDays, Section
 
 # SageMaker ends any job after 28 days.
 RunSeconds = Annotated[int, Field(ge=60, le=2_419_200)]
@@ -71,6 +71,8 @@ class Training(Section):
     """Share of the test pictures that a model must name rightly to be registered."""
     start_on_new_data: bool
     """Whether a pushed data set (its manifest, the last object of a push) starts the pipeline."""
+    log_days: LogDays
+    """Days for which the log of what started the pipeline is kept; the jobs' logs are SageMaker's, and stay."""
     hyperparameters: Hyperparameters
     tuning: Tuning
     processing: Processing

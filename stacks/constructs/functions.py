@@ -3,6 +3,7 @@
 from aws_cdk import Duration, IgnoreMode
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from config.sections.section import LogDays
@@ -12,7 +13,7 @@ from stacks.constructs.logs import ExpiringLog
 
 
 class PythonFunction(lambda_.Function):
-    """Its role may write its own log and do what `statements` say."""
+    """Its role may write its own log and do what `statements` say; what fails for good is left in `failures`."""
 
     def __init__(
         self,
@@ -27,6 +28,7 @@ class PythonFunction(lambda_.Function):
         environment: dict[str, str],
         statements: list[iam.PolicyStatement],
         reserved_concurrency: int | None = None,
+        failures: sqs.IQueue | None = None,
     ) -> None:
         parts = Construct(scope, f"{id}Parts")
         log_group = ExpiringLog(parts, "Log", keep_days=log_days)
@@ -35,6 +37,9 @@ class PythonFunction(lambda_.Function):
             actions=["logs:CreateLogStream", "logs:PutLogEvents"],
             resources=[log_group.log_group_arn],
         )
+        if failures is not None:
+            keep = iam.PolicyStatement(sid="KeepFailures", actions=["sqs:SendMessage"], resources=[failures.queue_arn])
+            statements = [*statements, keep]
         role = iam.Role(
             parts,
             "Role",
@@ -59,6 +64,7 @@ class PythonFunction(lambda_.Function):
             timeout=Duration.seconds(timeout_seconds),
             environment=environment,
             reserved_concurrent_executions=reserved_concurrency,
+            dead_letter_queue=failures,
         )
         self.execution_role = role
         """The role itself; what the function calls its role takes no statement and no acknowledgement."""

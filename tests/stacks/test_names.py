@@ -67,6 +67,8 @@ NAMING_PROPERTIES = {
     "AWS::SageMaker::NotebookInstance": ["NotebookInstanceName"],
     "AWS::SageMaker::NotebookInstanceLifecycleConfig": ["NotebookInstanceLifecycleConfigName"],
     "AWS::SSM::Parameter": ["Name"],
+    "AWS::SQS::Queue": ["QueueName"],
+    "AWS::SQS::QueuePolicy": [],
     "AWS::SageMaker::Pipeline": ["PipelineName", "PipelineDisplayName"],
     "AWS::ApiGatewayV2::Integration": [],
     "AWS::ApiGatewayV2::Route": [],

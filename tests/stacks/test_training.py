@@ -8,6 +8,8 @@ from botocore.validate import ParamValidator
 
 from config import load_stage
 from config.registries import _TRAINING_ACCOUNTS, training_image
+from lambda_src.intake.arrival import KEY, read_event
+from lambda_src.intake.settings import Settings
 from tests import synth
 from tests.stacks import pipelines, variants
 from tests.stacks.test_permissions import roles, statements
@@ -356,3 +358,77 @@ def test_setting_reaches_its_argument(set_anew, key):
         found = found[int(part) if part.isdigit() else part]
     wanted = value[1] if isinstance(value, list) else value
     assert str(found).lower() == str(wanted).lower()
+
+
+def intake(template, kind):
+    (found,) = [body["Properties"] for name, body in synth.resources(template, kind).items() if "Intake" in name]
+    return found
+
+
+def matches(pattern, key):
+    """As EventBridge's wildcard: a star is any run of characters, slashes among them."""
+    return re.fullmatch(".*".join(re.escape(part) for part in pattern.split("*")), key) is not None
+
+
+def test_a_manifest_below_dataset_calls_the_intake_and_a_failure_is_kept():
+    template = training()
+    rule = intake(template, "AWS::Events::Rule")
+    pattern = rule["EventPattern"]
+    assert (pattern["source"], pattern["detail-type"]) == (["aws.s3"], ["Object Created"])
+    assert set(pattern["detail"]) == {"bucket", "object"}
+    assert pattern["detail"]["object"]["key"] == [{"wildcard": "dataset/*/manifest.json"}]
+    (target,) = rule["Targets"]
+    (function,) = synth.resources(template, "AWS::Lambda::Function")
+    (queue,) = synth.resources(template, "AWS::SQS::Queue")
+    dead = {"Fn::GetAtt": [queue, "Arn"]}
+    assert target["Arn"] == {"Fn::GetAtt": [function, "Arn"]}
+    assert target["DeadLetterConfig"] == {"Arn": dead}
+    assert intake(template, "AWS::Lambda::Function")["DeadLetterConfig"] == {"TargetArn": dead}
+    assert intake(template, "AWS::Lambda::Permission")["Principal"] == "events.amazonaws.com"
+
+
+def test_nothing_that_the_pipeline_writes_comes_back_as_new_data():
+    """One way only: by the rule's pattern, and by what the steps' roles may write at all."""
+    template = training()
+    pattern = intake(template, "AWS::Events::Rule")["EventPattern"]["detail"]["object"]["key"][0]["wildcard"]
+    written = {
+        resource.removeprefix("<data:Bucket.Arn>/")
+        for role in roles(template).values()
+        for _, actions, resources, *_ in statements(role).values()
+        if {"s3:PutObject", "s3:DeleteObject", "s3:PutObjectTagging"} & set(actions)
+        for resource in resources
+    }
+    assert {prefix.split("/")[0] for prefix in written} == {"runs", "models"}
+    for prefix in written:
+        for key in (prefix.replace("*", "x"), prefix.replace("*", "dataset/x/manifest.json")):
+            assert not matches(pattern, key)
+    assert matches(pattern, "dataset/dogs/manifest.json")
+
+
+@pytest.mark.parametrize("stage", synth.STAGES)
+def test_handler_accepts_its_environment_and_the_pattern_fits_what_it_takes(stage):
+    template = training(stage)
+    given = intake(template, "AWS::Lambda::Function")["Environment"]["Variables"]
+    assert given.keys() == Settings.VARIABLES.keys()
+    settings = Settings.from_environment({**given, "BUCKET": "a-bucket"})
+    assert settings.pipeline_name == synth.only(template, "AWS::SageMaker::Pipeline")["PipelineName"]
+    assert KEY.fullmatch("dataset/dogs/manifest.json")
+
+
+def test_the_prefix_that_intake_starts_with_is_the_pipelines_parameter():
+    (parameter,) = pipelines.definition(training())["Parameters"]
+    event = {"detail": {"bucket": {"name": "b"}, "object": {"key": "dataset/dogs/manifest.json", "etag": "e"}}}
+    assert read_event(event, "b").prefix == "dataset/dogs"
+    source = (synth.ROOT / "lambda_src" / "intake" / "access.py").read_text()
+    assert f'"Name": "{parameter["Name"]}"' in source
+
+
+def test_without_start_on_new_data_nothing_listens():
+    template = variants.rooms(training__start_on_new_data=False)["training"]
+    for kind in ("AWS::Events::Rule", "AWS::Lambda::Function", "AWS::SQS::Queue"):
+        assert not synth.resources(template, kind)
+
+
+def test_the_intakes_log_expires_when_the_stage_file_says():
+    template = variants.rooms(training__log_days=545)["training"]
+    assert synth.only(template, "AWS::Logs::LogGroup")["RetentionInDays"] == 545

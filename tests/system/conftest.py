@@ -34,6 +34,7 @@ def seed(system: Deployed) -> None:
         "batch/input/seed",
         "dataset/seed",
         "dataset/seed/picture",
+        "dataset/seed/manifest.json",
     )
     for key in (*seeds, *(f"runs/r/{name}" for name in runs)):
         s3.put_object(Bucket=system.bucket, Key=key, Body=b"seed")

@@ -168,6 +168,15 @@ class Deployed:
         return self.outputs(TRAINING)["PipelineName"]
 
     @cached_property
+    def failures(self) -> str:
+        """The queue of what intake refused."""
+        return self.outputs(TRAINING)["FailedIntakeUrl"]
+
+    @cached_property
+    def intake_log(self) -> str:
+        return self.resources(TRAINING)["IntakeFunctionPartsLog"]
+
+    @cached_property
     def code(self) -> tuple[str, str]:
         """Bucket and key of what the pipeline's steps run."""
         bucket, _, key = self.outputs(TRAINING)["CodeUri"].removeprefix("s3://").partition("/")

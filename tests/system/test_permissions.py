@@ -164,6 +164,10 @@ def job_denials(role: str, read: str, written: str) -> list[Call]:
     ]
 
 
+def send(session: Session, queue: str) -> None:
+    session.client("sqs").send_message(QueueUrl=queue, MessageBody="matrix")
+
+
 def start_pipeline(session: Session, deployed: Deployed) -> None:
     session.client("sagemaker").start_pipeline_execution(
         PipelineName=deployed.pipeline,
@@ -178,6 +182,7 @@ BOX, NOTEBOOK = "BoxRole", "NotebookRole"
 IDLE, DEPLOY, DIFF = "IdleFunctionPartsRole", "GithubDeployRole", "GithubDiffRole"
 BUILD, BUILD_FUNCTION = "BuilderBuildRole", "BuilderFunctionPartsRole"
 
+INTAKE = "IntakeFunctionPartsRole"
 PREPARE, TUNE, TRAIN, EVALUATE, PIPELINE = "PrepareRole", "TuneRole", "TrainRole", "EvaluateRole", "PipelineRole"
 JOBS = {PREPARE: "ProcessingJobs", TUNE: "TrainingJobs", TRAIN: "TrainingJobs", EVALUATE: "ProcessingJobs"}
 # What a step's job looks for and reads, and where it writes.
@@ -244,9 +249,37 @@ SUCCEEDS = [
     Call(BUILD_FUNCTION, "looks for an image", lambda s, d: describe_images(s, d.built_repository)),
     Call(BUILD_FUNCTION, "starts the build", lambda s, d: start_build(s, d.project)),
     *(call for role, log in JOBS.items() for call in job_succeeds(role, f"/aws/sagemaker/{log}", *STEPS[role])),
+    Call(INTAKE, "reads a manifest", lambda s, d: get_object(s, d.bucket, "dataset/seed/manifest.json")),
+    Call(INTAKE, "starts the pipeline", start_pipeline),
+    Call(INTAKE, "writes its log", lambda s, d: put_log(s, d.intake_log)),
+    Call(INTAKE, "keeps a failure", lambda s, d: send(s, d.failures)),
     Call(PIPELINE, "reads an evaluation", lambda s, d: get_object(s, d.bucket, "runs/r/evaluation/evaluation.json")),
 ]
 DENIALS = [
+    Call(
+        INTAKE,
+        "reads a picture",
+        lambda s, d: get_object(s, d.bucket, "dataset/seed/picture"),
+        lambda d: [allow("s3:GetObject", object_arn(d.bucket, "dataset/seed/picture"))],
+    ),
+    Call(
+        INTAKE,
+        "writes data",
+        lambda s, d: put_object(s, d, "dataset/matrix"),
+        lambda d: [allow("s3:PutObject", object_arn(d.bucket, "dataset/matrix")), allow("kms:GenerateDataKey", d.key)],
+    ),
+    Call(
+        INTAKE,
+        "looks at the pipeline",
+        lambda s, d: s.client("sagemaker").describe_pipeline(PipelineName=d.pipeline),
+        lambda d: [allow("sagemaker:DescribePipeline", d.arn("sagemaker", f"pipeline/{d.pipeline}"))],
+    ),
+    Call(
+        INTAKE,
+        "takes a failure out again",
+        lambda s, d: s.client("sqs").purge_queue(QueueUrl=d.failures),
+        lambda d: [allow("sqs:PurgeQueue", d.arn("sqs", d.failures.rsplit("/", 1)[-1]))],
+    ),
     *(call for role, keys in BEYOND.items() for call in job_denials(role, *keys)),
     Call(
         PIPELINE,

@@ -1,4 +1,6 @@
-"""Roles of the training stack: one for each step's jobs, one for the pipeline that starts them."""
+"""Roles of the training stack: one for each step's jobs, one for the pipeline, one for what starts it."""
+
+from tests.stacks.permissions.logs import WRITE_LOG
 
 ASSETS = "arn:aws:s3:::cdk-hnb659fds-assets-ACCOUNT-us-east-1"
 HERE = "arn:aws:sagemaker:us-east-1:ACCOUNT"
@@ -113,6 +115,17 @@ PIPELINE = {
     "ReadEvaluation": ("Allow", ("s3:GetObject",), (data("runs/*/evaluation"),)),
     "UseKey": ("Allow", ("kms:Decrypt",), ("<data:Key.Arn>",), THROUGH_S3),
 }
+INTAKE = {
+    "ReadManifest": ("Allow", ("s3:GetObject",), ("<data:Bucket.Arn>/dataset/*/manifest.json",)),
+    "StartPipeline": (
+        "Allow",
+        ("sagemaker:StartPipelineExecution",),
+        (f"{HERE}:pipeline/whippet-STAGE-training",),
+    ),
+    "UseKey": PIPELINE["UseKey"],
+    "KeepFailures": ("Allow", ("sqs:SendMessage",), ("<IntakeFailures.Arn>",)),
+    "WriteLog": (*WRITE_LOG, ("<IntakeFunctionPartsLog.Arn>",)),
+}
 
 
 def trust(source):
@@ -123,6 +136,7 @@ def trust(source):
 
 
 TRUST = {
+    "IntakeFunctionPartsRole": ("lambda.amazonaws.com", None),
     "PrepareRole": trust(f"{HERE}:processing-job/*"),
     "TuneRole": trust(f"{HERE}:*"),
     "TrainRole": trust(f"{HERE}:training-job/*"),
@@ -138,4 +152,5 @@ def roles(stage):
         "TrainRole": TRAIN,
         "EvaluateRole": EVALUATE,
         "PipelineRole": PIPELINE,
+        "IntakeFunctionPartsRole": INTAKE,
     }
