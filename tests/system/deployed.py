@@ -87,8 +87,10 @@ class Deployed:
         ]
         self.run_cdk("bootstrap", "--cloudformation-execution-policies", ",".join(made))
 
-    def deploy(self, project: Path = cdk.ROOT) -> str:
-        return self.run_cdk("deploy", "--all", "--require-approval", "never", project=project)
+    def deploy(self, project: Path = cdk.ROOT, *, stack: str | None = None) -> str:
+        """All stacks, or the one that a test is about."""
+        which = [stack, "--exclusively"] if stack else ["--all"]
+        return self.run_cdk("deploy", *which, "--require-approval", "never", project=project)
 
     def changed_project(self, **lines: str | None) -> Path:
         """A copy of the app whose stage file says something else: changed_project(top_k="2"); None drops a line."""

@@ -90,21 +90,21 @@ def test_diff_after_a_deploy_shows_nothing(deployed):
 def test_a_changed_setting_reaches_the_running_function(deployed):
     assert len(predict(deployed).json()["predictions"]) == 5
     project = deployed.changed_project(top_k="2")
-    assert "TOP_K" in deployed.run_cdk("diff", project=project)
-    deployed.deploy(project)
+    assert "TOP_K" in deployed.run_cdk("diff", API, "--exclusively", project=project)
+    deployed.deploy(project, stack=API)
     assert len(predict(deployed).json()["predictions"]) == 2
-    deployed.deploy()
+    deployed.deploy(stack=API)
     assert len(predict(deployed).json()["predictions"]) == 5
 
 
 def test_a_deploy_that_fails_is_rolled_back_and_the_old_model_goes_on(deployed):
     nowhere = "000000000000.dkr.ecr.us-east-1.amazonaws.com/nowhere:1"
     with pytest.raises(cdk.CdkError, match="nowhere"):
-        deployed.deploy(deployed.changed_project(uri=f'"{nowhere}"'))
+        deployed.deploy(deployed.changed_project(uri=f'"{nowhere}"'), stack=SERVING)
     assert deployed.stack_status(SERVING) == "UPDATE_ROLLBACK_COMPLETE"
     assert predict(deployed).status == 200
-    deployed.deploy()
-    assert deployed.stack_status(API).endswith("_COMPLETE")
+    deployed.deploy(stack=SERVING)
+    assert deployed.stack_status(SERVING).endswith("_COMPLETE")
 
 
 def test_a_model_of_ones_own_is_served_from_the_bucket(deployed):
@@ -112,11 +112,11 @@ def test_a_model_of_ones_own_is_served_from_the_bucket(deployed):
     key = f"models/{hashlib.sha256(starter.read_bytes()).hexdigest()}/model.tar.gz"
     deployed.root.client("s3").upload_file(str(starter), deployed.bucket, key)
     project = deployed.changed_project(artifact=f'"{key}"', version='"own"')
-    assert "ModelDataUrl" in deployed.run_cdk("diff", SERVING, project=project)
-    deployed.deploy(project)
+    assert "ModelDataUrl" in deployed.run_cdk("diff", SERVING, "--exclusively", project=project)
+    deployed.deploy(project, stack=SERVING)
     assert deployed.outputs(SERVING)["ModelVersion"] == "own"
     assert predict(deployed).status == 200
-    deployed.deploy()
+    deployed.deploy(stack=SERVING)
 
 
 def test_stage_local_can_be_deployed_to_no_other_account(deployed):
