@@ -127,6 +127,8 @@ def tests() -> list[Test]:
     found = []
     for item in collected.items:
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        if any(item.session._fixturemanager.getfixturedefs(name, item) for name in parameters):
+            continue  # a parameter of a fixture, not of the test
         if set(item.fixturenames) - {"request"} <= set(parameters):
             read = stages_read(item.obj, parameters)
             if read:

@@ -37,6 +37,8 @@ class S3Gateway(Construct):
         for sid, actions, resources in (
             ("ThisStage", BUCKET_ACTIONS, [bucket.bucket_arn]),
             ("ThisStagesObjects", OBJECT_ACTIONS, [bucket.arn_for_objects("*")]),
+            # A job looks its code up by the prefix that is the whole key.
+            ("FindCode", ["s3:ListBucket"], [self._read_only()[0]]),
             ("ReadWhatAwsKeeps", ["s3:GetObject"], [f"{name}/*" for name in self._read_only()]),
         ):
             gateway.add_to_policy(
@@ -44,7 +46,7 @@ class S3Gateway(Construct):
             )
 
     def _read_only(self) -> list[str]:
-        """Code assets, the layers of images in ECR, and updates of the agent by which the box is reached."""
+        """Code assets first, the layers of images in ECR, and updates of the agent by which the box is reached."""
         stack = Stack.of(self)
         qualifier = stack.synthesizer.bootstrap_qualifier or DefaultStackSynthesizer.DEFAULT_QUALIFIER
         names = (

@@ -83,6 +83,13 @@ RESOURCE_POLICIES = {
                 "Resource": "<data:Bucket.Arn>/*",
             },
             {
+                "Sid": "FindCode",
+                "Effect": "Allow",
+                "Principal": {"AWS": "*"},
+                "Action": "s3:ListBucket",
+                "Resource": "arn:aws:s3:::cdk-hnb659fds-assets-ACCOUNT-us-east-1",
+            },
+            {
                 "Sid": "ReadWhatAwsKeeps",
                 "Effect": "Allow",
                 "Principal": {"AWS": "*"},

@@ -296,17 +296,14 @@ def test_images_lie_in_the_regions_own_registry():
     assert all(re.fullmatch(r"\d{12}", account) for account in _TRAINING_ACCOUNTS.values())
 
 
-def test_what_a_run_leaves_is_forgotten_and_its_model_is_not():
-    rules = synth.only({"Resources": {"B": bucket()}}, "AWS::S3::Bucket")["LifecycleConfiguration"]["Rules"]
+@pytest.mark.parametrize("stage", synth.STAGES)
+def test_what_a_run_leaves_is_forgotten_and_its_model_is_not(stage):
+    found = synth.resources(synth.templates(stage)["data"], "AWS::S3::Bucket")
+    (bucket,) = [body["Properties"] for name, body in found.items() if name.startswith("Bucket")]
+    rules = bucket["LifecycleConfiguration"]["Rules"]
     expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
-    assert expiring["runs/"] == 30
+    assert expiring["runs/"] == load_stage(stage)[0].data.run_days
     assert not [prefix for prefix in expiring if prefix.startswith(("models", "dataset"))]
-
-
-def bucket():
-    found = synth.resources(synth.templates("dev")["data"], "AWS::S3::Bucket")
-    (body,) = [body for name, body in found.items() if name.startswith("Bucket")]
-    return body
 
 
 SETTINGS = {
