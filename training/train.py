@@ -7,7 +7,6 @@ In a SageMaker job (script mode): training/entry.py, with channels train, valid 
 
 import argparse
 import os
-import platform
 import random
 import sys
 import time
@@ -16,26 +15,21 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnx
-import onnxruntime
-import PIL
 import torch
 from torch import nn
 
 from training import data, models
 from training.arguments import CHANNELS, hyperparameters, parse
-from training.artifact import NETWORK, WEIGHTS, code_sha256, write_metadata
+from training.artifact import code_sha256
 from training.console import metric_line, progress
 from training.errors import TrainingError
-from training.export import INPUT, OPSET, OUTPUT, check_parity, export
 from training.failure import report_failure
-from training.loop import Best, Examples, Hyperparameters, Score, batches_of, evaluate, fit
+from training.loop import Best, Examples, Hyperparameters, Score, batches_of, fit
+from training.outcome import Epoch, Trained, finish, report_best
 from training.preprocess import Recipe
 
 # the shorter side before the crop, as a multiple of the input: 64 -> 72, 224 -> 252
 RESIZE = 1.125
-PARITY_SAMPLES = 64
 
 
 def main(words: Sequence[str]) -> int:
@@ -52,7 +46,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Read, train, score, export; answer with what model.json says."""
+    """Read, train, and have the outcome scored and written; answer with what model.json says."""
     code = code_sha256()  # before training, since somebody may edit the files meanwhile
     chosen, device = hyperparameters(arguments), set_up(arguments)
     make_folder(arguments.model_dir)
@@ -63,21 +57,23 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
     network = models.build(arguments.architecture, len(labels))
     network = network.to(device)
-    best = train(network, examples, recipe, chosen)
-    # What is kept, and so what a trial is judged by; the last epoch is often not the best one.
-    metric_line(best_epoch=best.epoch, best_valid_accuracy=best.score.accuracy)
-    test = evaluate(network, examples["test"], recipe)
-    metric_line(test_accuracy=test.accuracy, test_loss=test.loss, test_samples=test.samples)
-
-    difference = write_models(network, recipe, arguments.model_dir, examples["valid"])
-    facts = describe(
-        arguments, labels=labels, recipe=recipe, chosen=chosen, best=best, test=test, difference=difference, code=code
+    best, history = train(network, examples, recipe, chosen)
+    counts = {channel: len(split.files) for channel, split in splits.items()}
+    trained = Trained(
+        network=network,
+        name=arguments.name,
+        architecture=arguments.architecture,
+        labels=labels,
+        recipe=recipe,
+        examples=examples,
+        history=history,
+        best_epoch=best.epoch,
+        hyperparameters=asdict(chosen),
+        data={**counts, "sha256": data.data_sha256(splits)},
+        code=code,
     )
-    facts["data"] = {channel: len(split.files) for channel, split in splits.items()}
-    facts["data"]["sha256"] = data.data_sha256(splits)
-    metadata = write_metadata(arguments.model_dir, arguments.name, facts)
-    sys.stdout.write(f"model {metadata['version']} is in {arguments.model_dir}\n")
-    return metadata
+    report_best(trained)
+    return finish(trained, arguments.model_dir)
 
 
 def set_up(arguments: argparse.Namespace) -> torch.device:
@@ -112,73 +108,27 @@ def load_examples(splits: dict[str, data.Split], recipe: Recipe) -> tuple[Recipe
     return replace(recipe, mean=mean, std=std), examples  # type: ignore[arg-type]
 
 
-def train(network: nn.Module, examples: dict[str, Examples], recipe: Recipe, chosen: Hyperparameters) -> Best:
+def train(
+    network: nn.Module, examples: dict[str, Examples], recipe: Recipe, chosen: Hyperparameters
+) -> tuple[Best, list[Epoch]]:
     """Fit the network and print a metric line for every epoch."""
-    start = time.monotonic()
+    start, history = time.monotonic(), list[Epoch]()
 
     def report(epoch: int, on_train: Score, on_valid: Score) -> None:
+        history.append(Epoch(epoch, on_train, on_valid, time.monotonic() - start))
         metric_line(
             epoch=epoch,
             train_loss=on_train.loss,
             train_accuracy=on_train.accuracy,
             valid_loss=on_valid.loss,
             valid_accuracy=on_valid.accuracy,
-            seconds=time.monotonic() - start,
+            seconds=history[-1].seconds,
         )
 
     seen, held_out = examples["train"], examples["valid"]
     with progress("training", batches_of(seen, chosen) * chosen.epochs) as tick:
-        return fit(network, seen, held_out, recipe=recipe, chosen=chosen, report=report, tick=tick)
-
-
-def write_models(network: nn.Module, recipe: Recipe, folder: Path, samples: Examples) -> float:
-    """Write model.pt and model.onnx; answer with the largest difference between the two engines."""
-    weights = {name: value.cpu() for name, value in network.state_dict().items()}
-    torch.save(weights, folder / WEIGHTS)
-    export(network, recipe, folder / NETWORK)
-    # strided over the split, since files come sorted by class
-    stride = max(1, len(samples.targets) // PARITY_SAMPLES)
-    return check_parity(network, recipe, folder / NETWORK, samples.pixels[::stride])
-
-
-def describe(
-    arguments: argparse.Namespace,
-    *,
-    labels: list[str],
-    recipe: Recipe,
-    chosen: Hyperparameters,
-    best: Best,
-    test: Score,
-    difference: float,
-    code: str,
-) -> dict[str, Any]:
-    """What model.json tells about the model, in the order of docs/artefact.md."""
-    return {
-        "labels": labels,
-        "input": {"name": INPUT, "channels": 3, "height": recipe.height, "width": recipe.width},
-        "output": {"name": OUTPUT},
-        "preprocessing": recipe.preprocessing(),
-        "temperature": 1.0,
-        "architecture": arguments.architecture,
-        "hyperparameters": asdict(chosen),
-        "metrics": {
-            "best_epoch": best.epoch,
-            "valid": asdict(best.score),
-            "test": asdict(test),
-            "onnx_difference": float(f"{difference:.2g}"),
-        },
-        "framework": {
-            "name": "pytorch",
-            "torch": str(torch.__version__),
-            "onnx": onnx.__version__,
-            "onnx_opset": OPSET,
-            "onnxruntime": onnxruntime.__version__,
-            "numpy": np.__version__,
-            "pillow": PIL.__version__,
-            "python": platform.python_version(),
-        },
-        "code": {"sha256": code},
-    }
+        best = fit(network, seen, held_out, recipe=recipe, chosen=chosen, report=report, tick=tick)
+    return best, history
 
 
 if __name__ == "__main__":
