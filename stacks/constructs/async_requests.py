@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-from aws_cdk import Aws, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import IConstruct
 
 from stacks.constructs.findings import acknowledge_wildcard
+from stacks.constructs.statements import objects, use_key
 
 # As in lambda_src/predict/waiting.py; a test holds the two together.
 WRITTEN = ("async/input", "async/tickets")
@@ -24,20 +25,14 @@ class AsyncRequests:
         return [
             iam.PolicyStatement(sid="LeaveRequests", actions=["s3:PutObject"], resources=self._arns(WRITTEN)),
             iam.PolicyStatement(sid="FetchResults", actions=["s3:GetObject"], resources=self._arns(READ)),
-            iam.PolicyStatement(
-                sid="UseKey",
-                actions=["kms:Decrypt", "kms:GenerateDataKey"],
-                resources=[self.key.key_arn],
-                conditions={"StringEquals": {"kms:ViaService": f"s3.{stack.region}.{Aws.URL_SUFFIX}"}},
-            ),
+            use_key(stack, self.key),
         ]
 
     def acknowledge(self, place: IConstruct) -> None:
-        bucket = Stack.of(self.bucket).export_value(self.bucket.bucket_arn)
         for prefix in sorted({*WRITTEN, *READ}):
             acknowledge_wildcard(
                 place,
-                f"{bucket}/{prefix}/*",
+                objects(self.bucket, prefix),
                 "Each request has an id that nobody can guess; the prefix is theirs alone",
             )
 

@@ -7,7 +7,8 @@ from constructs import Construct
 
 from stacks.constructs.buckets import BATCH_INPUT_PREFIX, BATCH_OUTPUT_PREFIX
 from stacks.constructs.containers import Containers
-from stacks.constructs.model_role import ModelRole, log_group_arn, objects
+from stacks.constructs.model_role import ModelRole
+from stacks.constructs.statements import READ_AND_WRITE, log_group_arn, objects
 
 LOG_GROUP = METRICS_NAMESPACE = "/aws/sagemaker/TransformJobs"
 
@@ -34,7 +35,7 @@ class BatchRole(ModelRole):
             containers=containers,
             bucket=bucket,
             key=key,
-            key_actions=["kms:Decrypt", "kms:GenerateDataKey"],
+            key_actions=READ_AND_WRITE,
             statements=[
                 iam.PolicyStatement(
                     sid="FindBatch",

@@ -1,6 +1,6 @@
 """What the training box may do: be reached, read code and data, and leave models."""
 
-from aws_cdk import Aws, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -9,6 +9,7 @@ from constructs import Construct
 
 from stacks.constructs.buckets import DATASET_PREFIX, MODELS_PREFIX
 from stacks.constructs.findings import acknowledge_wildcard
+from stacks.constructs.statements import objects, use_key
 from stacks.constructs.training_code import TrainingCode
 
 
@@ -59,13 +60,7 @@ class BoxRole(iam.Role):
                 actions=["s3:AbortMultipartUpload", "s3:PutObject"],
                 resources=[bucket.arn_for_objects(f"{MODELS_PREFIX}/*")],
             ),
-            iam.PolicyStatement(
-                sid="UseKey",
-                # S3 asks for Decrypt to read, and beside GenerateDataKey to finish an upload in parts.
-                actions=["kms:Decrypt", "kms:GenerateDataKey"],
-                resources=[key.key_arn],
-                conditions={"StringEquals": {"kms:ViaService": f"s3.{stack.region}.{Aws.URL_SUFFIX}"}},
-            ),
+            use_key(scope, key),
         ]
         super().__init__(
             scope,
@@ -73,11 +68,10 @@ class BoxRole(iam.Role):
             assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
             inline_policies={"Box": iam.PolicyDocument(statements=statements)},
         )
-        bucket_arn = Stack.of(bucket).export_value(bucket.bucket_arn)
         for resource, reason in {
             instances: "The box's id is known only after it was given this role; an agent reports for its own instance",
             "*": "ssmmessages knows no resource; what is said there is for this instance's agent alone",
-            f"{bucket_arn}/{DATASET_PREFIX}/*": "Data sets are whatever people upload below their prefix",
-            f"{bucket_arn}/{MODELS_PREFIX}/*": "A model's key is its hash, known when it is trained",
+            objects(bucket, DATASET_PREFIX): "Data sets are whatever people upload below their prefix",
+            objects(bucket, MODELS_PREFIX): "A model's key is its hash, known when it is trained",
         }.items():
             acknowledge_wildcard(self, resource, reason)

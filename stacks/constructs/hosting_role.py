@@ -15,7 +15,8 @@ from stacks.constructs.buckets import (
     CAPTURE_PREFIX,
 )
 from stacks.constructs.containers import Containers
-from stacks.constructs.model_role import ModelRole, log_group_arn, objects
+from stacks.constructs.model_role import ModelRole
+from stacks.constructs.statements import READ_AND_WRITE, log_group_arn, objects
 
 METRICS_NAMESPACE = "/aws/sagemaker/Endpoints"
 
@@ -62,8 +63,7 @@ class HostingRole(ModelRole):
             containers=containers,
             bucket=bucket,
             key=key,
-            # S3 asks for Decrypt to read a model and, beside GenerateDataKey, to finish a capture written in parts.
-            key_actions=["kms:Decrypt", *(["kms:GenerateDataKey"] if captures or queues else [])],
+            key_actions=READ_AND_WRITE if captures or queues else ["kms:Decrypt"],
             key_services=["s3", *(["sns"] if topics is not None else [])],
             statements=statements,
             wildcards=wildcards,

@@ -15,6 +15,7 @@ from stacks.constructs import source_folders
 from stacks.constructs.findings import acknowledge, acknowledge_wildcard
 from stacks.constructs.functions import PythonFunction
 from stacks.constructs.logs import ExpiringLog
+from stacks.constructs.statements import log_in
 
 BUILD_TIMEOUT = Duration.minutes(20)
 QUEUE_TIMEOUT = Duration.minutes(5)
@@ -124,8 +125,7 @@ class ImageBuilder(Construct):
         source_object = f"{sources.bucket.bucket_arn}/{sources.s3_object_key}"
         return [
             iam.PolicyStatement(sid="ReadSources", actions=["s3:GetObject"], resources=[source_object]),
-            # Knows no resource.
-            iam.PolicyStatement(sid="LogIn", actions=["ecr:GetAuthorizationToken"], resources=["*"]),
+            log_in(),
             iam.PolicyStatement(
                 sid="PushImage",
                 actions=[

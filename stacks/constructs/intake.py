@@ -3,7 +3,7 @@
 One way only: the rule sees manifests below dataset/, and no role of the pipeline may write there.
 """
 
-from aws_cdk import Aws, Duration, Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
@@ -16,7 +16,7 @@ from config.sections.section import LogDays
 from stacks.constructs.buckets import DATASET_PREFIX
 from stacks.constructs.findings import acknowledge, acknowledge_wildcard
 from stacks.constructs.functions import PythonFunction
-from stacks.constructs.model_role import objects
+from stacks.constructs.statements import objects, use_key
 
 # The last object of a push, so that one data set starts one run.
 MARKER = f"{DATASET_PREFIX}/*/manifest.json"
@@ -64,12 +64,7 @@ class Intake(Construct):
                 iam.PolicyStatement(
                     sid="StartPipeline", actions=["sagemaker:StartPipelineExecution"], resources=[pipeline]
                 ),
-                iam.PolicyStatement(
-                    sid="UseKey",
-                    actions=["kms:Decrypt"],
-                    resources=[key.key_arn],
-                    conditions={"StringEquals": {"kms:ViaService": f"s3.{stack.region}.{Aws.URL_SUFFIX}"}},
-                ),
+                use_key(self, key, ["kms:Decrypt"]),
             ],
             failures=self.failures,
         )

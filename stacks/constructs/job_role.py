@@ -11,7 +11,15 @@ from constructs import Construct
 
 from config.registries import TRAINING_REPOSITORY, training_account
 from stacks.constructs.findings import acknowledge_wildcard
-from stacks.constructs.model_role import log_group_arn, objects
+from stacks.constructs.statements import (
+    log_group_arn,
+    objects,
+    publish_metrics,
+    pull_images,
+    sagemaker_for,
+    use_key,
+    write_log,
+)
 from stacks.constructs.tar_asset import TarAsset
 
 # SageMaker places its network interfaces by calls that know no resource, or none that exists beforehand.
@@ -73,21 +81,17 @@ class JobRole(iam.Role):
         super().__init__(
             scope,
             id,
-            assumed_by=iam.ServicePrincipal(
-                "sagemaker.amazonaws.com",
-                conditions={
-                    "StringEquals": {"aws:SourceAccount": stack.account},
-                    "ArnLike": {"aws:SourceArn": source},
-                },
-            ),
+            assumed_by=sagemaker_for(scope, source),
             inline_policies={
                 "Job": iam.PolicyDocument(
                     statements=[
                         *_data(data, bucket),
                         *_code(code),
-                        *_pull(stack),
-                        *_report(log_group, f"/aws/sagemaker/{kind.log}"),
-                        *_keys(stack, key, encrypts_volume),
+                        *pull_images([_training_images(stack)]),
+                        write_log(log_group),
+                        publish_metrics(f"/aws/sagemaker/{kind.log}"),
+                        use_key(scope, key),
+                        *(_lend_to_volume(key) if encrypts_volume else []),
                         *(_place() if placed else []),
                     ]
                 )
@@ -145,57 +149,22 @@ def _code(code: TarAsset) -> list[iam.PolicyStatement]:
     ]
 
 
-def _pull(stack: Stack) -> list[iam.PolicyStatement]:
+def _training_images(stack: Stack) -> str:
     account = training_account(stack.region)
-    repository = f"arn:{Aws.PARTITION}:ecr:{stack.region}:{account}:repository/{TRAINING_REPOSITORY}"
-    return [
-        # Knows no resource.
-        iam.PolicyStatement(sid="LogIn", actions=["ecr:GetAuthorizationToken"], resources=["*"]),
-        iam.PolicyStatement(
-            sid="PullImage",
-            actions=["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-            resources=[repository],
-        ),
-    ]
+    return f"arn:{Aws.PARTITION}:ecr:{stack.region}:{account}:repository/{TRAINING_REPOSITORY}"
 
 
-def _report(log_group: str, namespace: str) -> list[iam.PolicyStatement]:
+def _lend_to_volume(key: kms.IKey) -> list[iam.PolicyStatement]:
+    """The volume is attached by a grant that only AWS's own services may use."""
     return [
         iam.PolicyStatement(
-            sid="WriteLog",
-            actions=["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-            resources=[log_group, f"{log_group}:*"],
-        ),
-        # Knows no resource; the condition names the only namespace.
-        iam.PolicyStatement(
-            sid="PublishMetrics",
-            actions=["cloudwatch:PutMetricData"],
-            resources=["*"],
-            conditions={"StringEquals": {"cloudwatch:namespace": namespace}},
-        ),
-    ]
-
-
-def _keys(stack: Stack, key: kms.IKey, encrypts_volume: bool) -> list[iam.PolicyStatement]:
-    statements = [
-        iam.PolicyStatement(
-            sid="UseKey",
-            actions=["kms:Decrypt", "kms:GenerateDataKey"],
-            resources=[key.key_arn],
-            conditions={"StringEquals": {"kms:ViaService": f"s3.{stack.region}.{Aws.URL_SUFFIX}"}},
-        )
-    ]
-    if encrypts_volume:
-        # The volume is attached by a grant that only AWS's own services may use.
-        grant = iam.PolicyStatement(
             sid="LendKeyToVolume",
             actions=["kms:CreateGrant"],
             resources=[key.key_arn],
             conditions={"Bool": {"kms:GrantIsForAWSResource": "true"}},
-        )
-        see = iam.PolicyStatement(sid="SeeKey", actions=["kms:DescribeKey"], resources=[key.key_arn])
-        statements += [grant, see]
-    return statements
+        ),
+        iam.PolicyStatement(sid="SeeKey", actions=["kms:DescribeKey"], resources=[key.key_arn]),
+    ]
 
 
 def _place() -> list[iam.PolicyStatement]:

@@ -12,8 +12,8 @@ from constructs import Construct
 from config.sections.training import Training
 from stacks.constructs.buckets import RUNS_PREFIX
 from stacks.constructs.findings import acknowledge_wildcard
-from stacks.constructs.model_role import objects
 from stacks.constructs.placement import Placement
+from stacks.constructs.statements import objects, pass_to_sagemaker, sagemaker_for, use_key
 
 # How SageMaker names the jobs of pipelines; a tuning job's name is too short for the prefix.
 JOBS = {
@@ -74,36 +74,20 @@ class PipelineRole(iam.Role):
                 actions=["sagemaker:CreateModelPackage", "sagemaker:DescribeModelPackage"],
                 resources=[f"{here}:model-package-group/{group_name}", versions],
             ),
-            iam.PolicyStatement(
-                sid="PassStepRoles",
-                actions=["iam:PassRole"],
-                resources=[role.role_arn for role in step_roles],
-                conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
-            ),
+            pass_to_sagemaker("PassStepRoles", step_roles),
             # The condition and the registration read what the evaluation wrote.
             iam.PolicyStatement(
                 sid="ReadEvaluation",
                 actions=["s3:GetObject"],
                 resources=[bucket.arn_for_objects(f"{RUNS_PREFIX}/*/evaluation/*")],
             ),
-            iam.PolicyStatement(
-                sid="UseKey",
-                actions=["kms:Decrypt"],
-                resources=[key.key_arn],
-                conditions={"StringEquals": {"kms:ViaService": f"s3.{stack.region}.{Aws.URL_SUFFIX}"}},
-            ),
+            use_key(scope, key, ["kms:Decrypt"]),
         ]
         source = f"{here}:pipeline/{pipeline_name}"
         super().__init__(
             scope,
             id,
-            assumed_by=iam.ServicePrincipal(
-                "sagemaker.amazonaws.com",
-                conditions={
-                    "StringEquals": {"aws:SourceAccount": stack.account},
-                    "ArnLike": {"aws:SourceArn": [source, f"{source}/*"]},
-                },
-            ),
+            assumed_by=sagemaker_for(scope, source, f"{source}/*"),
             inline_policies={"Pipeline": iam.PolicyDocument(statements=statements)},
         )
         for resource in (*jobs.values(), f"{here}:training-job/*"):

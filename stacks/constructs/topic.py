@@ -10,6 +10,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
 from stacks.constructs.findings import acknowledge
+from stacks.constructs.statements import use_key
 
 KEY_ACTIONS = ["kms:Decrypt", "kms:GenerateDataKey*"]
 
@@ -53,15 +54,9 @@ class NewsTopic(Construct):
 
     def publish_statements(self) -> list[iam.PolicyStatement]:
         """What a role needs to publish."""
-        via = f"sns.{Stack.of(self).region}.{Aws.URL_SUFFIX}"
         return [
             iam.PolicyStatement(sid="TellNews", actions=["sns:Publish"], resources=[self.topic.topic_arn]),
-            iam.PolicyStatement(
-                sid="UseNewsKey",
-                actions=["kms:Decrypt", "kms:GenerateDataKey"],
-                resources=[self.key.key_arn],
-                conditions={"StringEquals": {"kms:ViaService": via}},
-            ),
+            use_key(self, self.key, services=["sns"], sid="UseNewsKey"),
         ]
 
     def _admit(self, who: str, service: str, conditions: dict[str, object]) -> None:
