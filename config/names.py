@@ -42,3 +42,8 @@ class Names:
     @property
     def pipeline(self) -> str:
         return f"{self.project}-{self.stage}-training"
+
+    @property
+    def own_jobs(self) -> str:
+        """How the names of training jobs begin that people start themselves."""
+        return f"{self.project}-{self.stage}-"

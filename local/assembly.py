@@ -48,6 +48,7 @@ from local.sagemaker.notebooks import Notebooks
 from local.sagemaker.pipeline_type import pipeline_type
 from local.sagemaker.pipelines import add_pipelines
 from local.sagemaker.runtime import endpoint_of, invoke
+from local.sagemaker.training_jobs import add_training_jobs
 from local.scalable import AliasConcurrency, VariantInstances
 from local.scaler import Scalable, Scaler
 from local.stack_roles import StackRoles
@@ -79,6 +80,7 @@ class Assembly:
         self.hosting = hosting_service()
         Notebooks(self.hosting)
         add_pipelines(self.hosting)
+        add_training_jobs(self.hosting)
         self.clock = Clock(settings.clock)
         self.scalable: dict[str, Scalable] = {"sagemaker": VariantInstances(self.hosting), "lambda": AliasConcurrency()}
         self.autoscaling = Autoscaling(

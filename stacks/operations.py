@@ -33,7 +33,7 @@ class OperationsStack(Stack):
         data: DataStack,
         serving: ServingStack,
         api: ApiStack,
-        pipeline_name: str | None = None,
+        pipeline_name: str,
         env: Environment,
     ) -> None:
         super().__init__(scope, id, env=env, description="Watches over Whippet, and lets its workflows deploy it")
@@ -113,10 +113,9 @@ class OperationsStack(Stack):
     def _failures(self, serving: ServingStack) -> None:
         failures = FailureNews(self, "Failures", news=self._news)
         failures.tell_of_endpoint(serving.endpoint.arn_in(self))
-        if self._pipeline_name is not None:
-            # An ARN writes it in small letters.
-            name = self._pipeline_name.lower()
-            failures.tell_of_pipeline(self.format_arn(service="sagemaker", resource="pipeline", resource_name=name))
+        failures.tell_of_pipeline(
+            self.format_arn(service="sagemaker", resource="pipeline", resource_name=self._pipeline_name)
+        )
         failures.admit()
 
     def _dashboard(self, data: DataStack) -> None:
@@ -128,8 +127,7 @@ class OperationsStack(Stack):
             page.show_requests(endpoint, title=title, asynchronous=self._asynchronous, instances=self._instances)
             if self._instances:
                 page.show_instances(endpoint, title=title, counted=not self._asynchronous)
-        if self._pipeline_name is not None:
-            page.show_pipeline(PipelineMetrics(self._pipeline_name))
+        page.show_pipeline(PipelineMetrics(self._pipeline_name))
         page.show_bucket(BucketMetrics(data.bucket.bucket_name))
 
     def _github(self) -> None:

@@ -2,6 +2,7 @@
 
 from aws_cdk import CfnOutput, Environment, Stack
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
@@ -118,6 +119,8 @@ class TrainingStack(Stack):
         )
         self.pipeline_name = names.pipeline
         """A plain string, so that other stacks need no export to know it."""
+        self.training_role: iam.IRole = roles["Train"]
+        """What a training job runs under, whoever starts it."""
         if own.start_on_new_data:
             intake = Intake(
                 self,

@@ -32,7 +32,7 @@ def build_app(app: App, stage_name: str | None) -> None:
         if config.image.source == "codebuild"
         else None
     )
-    TrainingStack(
+    training = TrainingStack(
         app,
         names.stack("training"),
         config=config,
@@ -68,12 +68,20 @@ def build_app(app: App, stage_name: str | None) -> None:
         data=data,
         serving=serving,
         api=api,
+        pipeline_name=training.pipeline_name,
         env=environment,
     )
 
     if is_wanted(config):
         WorkbenchStack(
-            app, names.stack("workbench"), config=config, names=names, data=data, network=network, env=environment
+            app,
+            names.stack("workbench"),
+            config=config,
+            names=names,
+            data=data,
+            network=network,
+            training_role=training.training_role,
+            env=environment,
         )
 
     Tags.of(app).add("project", config.stage.project)

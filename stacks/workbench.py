@@ -1,6 +1,7 @@
 """Where people try things: a training box and a notebook instance, each only where the stage file says so."""
 
 from aws_cdk import CfnOutput, Environment, Stack
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from config import StageConfig
@@ -23,6 +24,7 @@ class WorkbenchStack(Stack):
         names: Names,
         data: DataStack,
         network: NetworkStack,
+        training_role: iam.IRole,
         env: Environment,
     ) -> None:
         super().__init__(scope, id, env=env, description="Whippet's training box and notebook")
@@ -43,6 +45,8 @@ class WorkbenchStack(Stack):
                 self,
                 "Notebook",
                 config=config.workbench.notebook,
+                jobs=config.training,
+                training_role=training_role,
                 names=names,
                 retain=config.stage.retain_data,
                 placement=network.placement,

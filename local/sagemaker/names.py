@@ -12,6 +12,7 @@ ARN_TYPES = {
     "NotebookInstance": "notebook-instance",
     "NotebookInstanceLifecycleConfig": "notebook-instance-lifecycle-config",
     "Pipeline": "pipeline",
+    "TrainingJob": "training-job",
 }
 
 

@@ -2,12 +2,14 @@
 
 from aws_cdk import Fn, RemovalPolicy
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from config.names import Names
+from config.sections.training import Training
 from config.sections.workbench import Notebook as Config
 from stacks.constructs import source_folders
 from stacks.constructs.findings import acknowledge
@@ -26,6 +28,8 @@ class Notebook(Construct):
         id: str,
         *,
         config: Config,
+        jobs: Training,
+        training_role: iam.IRole,
         names: Names,
         retain: bool,
         placement: Placement | None,
@@ -35,7 +39,16 @@ class Notebook(Construct):
         super().__init__(scope, id)
         removal = RemovalPolicy.RETAIN if retain else RemovalPolicy.DESTROY
         own_key = kms.Key(self, "Key", enable_key_rotation=True, removal_policy=removal)
-        role = NotebookRole(self, "Role", tags={"project": names.project, "stage": names.stage}, bucket=bucket, key=key)
+        role = NotebookRole(
+            self,
+            "Role",
+            names=names,
+            jobs=jobs,
+            training_role=training_role,
+            placement=placement,
+            bucket=bucket,
+            key=key,
+        )
         lifecycle = sagemaker.CfnNotebookInstanceLifecycleConfig(
             self,
             "Lifecycle",

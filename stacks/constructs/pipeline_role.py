@@ -1,7 +1,6 @@
 """The role that the pipeline itself runs under: it starts jobs, shaped as the stage file says, and registers."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from aws_cdk import Aws, Stack
 from aws_cdk import aws_iam as iam
@@ -12,6 +11,7 @@ from constructs import Construct
 from config.sections.training import Training
 from stacks.constructs.buckets import RUNS_PREFIX
 from stacks.constructs.findings import acknowledge_wildcard
+from stacks.constructs.job_conditions import as_configured
 from stacks.constructs.placement import Placement
 from stacks.constructs.statements import objects, pass_to_sagemaker, sagemaker_for, use_key
 
@@ -55,7 +55,7 @@ class PipelineRole(iam.Role):
                     sid=f"Start{call}",
                     actions=[f"sagemaker:Create{call}"],
                     resources=[jobs[call]],
-                    conditions=_as_configured(config, types[call], key, placement),
+                    conditions=as_configured(config, types[call], key, placement),
                 )
                 for call in JOBS
             ),
@@ -96,20 +96,3 @@ class PipelineRole(iam.Role):
         acknowledge_wildcard(
             self, objects(bucket, f"{RUNS_PREFIX}/*/evaluation"), "Each run has an id of its own; only this file of it"
         )
-
-
-def _as_configured(
-    config: Training, instance_type: str, key: kms.IKey, placement: Placement | None
-) -> Mapping[str, Any]:
-    alike: dict[str, Any] = {"sagemaker:InstanceTypes": [instance_type]}
-    if placement is not None:
-        alike["sagemaker:VpcSubnets"] = placement.subnet_ids
-    conditions: dict[str, Any] = {
-        "ForAllValues:StringEquals": alike,
-        # What is not asked for at all would satisfy the line above.
-        "Null": dict.fromkeys(alike, "false"),
-        "Bool": {"sagemaker:NetworkIsolation": "true"},
-    }
-    if config.encrypt_volume:
-        conditions["StringEquals"] = {"sagemaker:VolumeKmsKey": key.key_arn}
-    return conditions

@@ -1,6 +1,5 @@
 """The operations stack: what each setting reaches, whom the key serves, and what GitHub's roles trust."""
 
-import functools
 import json
 
 import cdk_nag
@@ -8,8 +7,6 @@ import pytest
 from aws_cdk import Validations
 
 from lambda_src.idle.settings import Settings
-from stacks import whippet
-from stacks.operations import OperationsStack
 from tests import synth
 from tests.stacks import variants
 from tests.stacks.metrics_in_templates import asked
@@ -104,8 +101,8 @@ def test_without_a_sweep_there_is_neither_function_nor_watchman():
 def test_a_failing_endpoint_is_told_of_in_plain_words():
     (rule,) = [
         body["Properties"]
-        for body in synth.resources(operations(), "AWS::Events::Rule").values()
-        if "EventPattern" in body["Properties"]
+        for name, body in synth.resources(synth.templates("dev")["operations"], "AWS::Events::Rule").items()
+        if "EndpointFailed" in name
     ]
     assert plain(rule["EventPattern"])["detail"] == {
         "EndpointArn": ("arn:aws:sagemaker:us-east-1:ACCOUNT:endpoint/whippet-dev-realtime",),
@@ -118,15 +115,8 @@ def test_a_failing_endpoint_is_told_of_in_plain_words():
     assert set(target["InputTransformer"]["InputPathsMap"]) == {"name", "status"}
 
 
-@pytest.fixture
-def with_pipeline(monkeypatch):
-    named = functools.partial(OperationsStack, pipeline_name="Whippet-dev-training")
-    monkeypatch.setattr(whippet, "OperationsStack", named)
-    return variants.rooms()
-
-
-def test_a_failing_step_of_our_pipeline_is_told_of_with_its_reason(with_pipeline):
-    template = with_pipeline["operations"]
+def test_a_failing_step_of_our_pipeline_is_told_of_with_its_reason():
+    template = synth.templates("dev")["operations"]
     rules = synth.resources(template, "AWS::Events::Rule")
     (name,) = [one for one in rules if "PipelineFailed" in one]
     assert plain(rules[name]["Properties"]["EventPattern"]) == {
@@ -144,8 +134,8 @@ def test_a_failing_step_of_our_pipeline_is_told_of_with_its_reason(with_pipeline
     assert set(admitted) == {"<FailuresEndpointFailed.Arn>", "<FailuresPipelineFailed.Arn>"}
 
 
-def test_pipeline_is_on_the_page_by_metrics_that_are_published(with_pipeline):
-    found = [one for one in asked(with_pipeline) if one.namespace == "AWS/Sagemaker/ModelBuildingPipeline"]
+def test_pipeline_is_on_the_page_by_metrics_that_are_published():
+    found = [one for one in asked(synth.templates("dev")) if one.namespace == "AWS/Sagemaker/ModelBuildingPipeline"]
     assert {one.name for one in found} == {"ExecutionStarted", "ExecutionSucceeded", "ExecutionFailed"}
     for one in found:
         row = PUBLISHED[one.namespace, one.name]

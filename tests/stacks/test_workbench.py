@@ -198,6 +198,23 @@ def test_notebooks_platform_and_types_are_the_apis():
     assert set(members["InstanceType"].enum) == ours
 
 
+def started_by_notebook(template):
+    """The condition under which the notebook may start a training job."""
+    (role,) = [body for name, body in synth.resources(template, "AWS::IAM::Role").items() if "Notebook" in name]
+    (policy,) = role["Properties"]["Policies"]
+    (found,) = [one for one in policy["PolicyDocument"]["Statement"] if one["Sid"] == "StartTrainingJob"]
+    return plain(found["Condition"])
+
+
+def test_notebook_starts_jobs_of_the_stages_shape_alone(both, isolated):
+    assert started_by_notebook(both)["StringEquals"] == {"sagemaker:VolumeKmsKey": "<data:Key.Arn>"}
+    assert "sagemaker:VpcSubnets" not in started_by_notebook(both)["ForAllValues:StringEquals"]
+    assert len(started_by_notebook(isolated)["ForAllValues:StringEquals"]["sagemaker:VpcSubnets"]) == 2
+    changed = started_by_notebook(workbench(training__instance_type="ml.g5.xlarge", training__encrypt_volume=False))
+    assert changed["ForAllValues:StringEquals"]["sagemaker:InstanceTypes"] == ("ml.g5.xlarge",)
+    assert "StringEquals" not in changed
+
+
 SETTINGS = [
     ("box__instance_type", "c5.2xlarge", "AWS::EC2::Instance", "InstanceType"),
     ("box__volume_gb", 321, "AWS::EC2::LaunchTemplate", "LaunchTemplateData.BlockDeviceMappings.0.Ebs.VolumeSize"),

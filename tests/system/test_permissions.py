@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.system.deployed import Deployed, Session
+from tests.system.deployed import TRAINING, Deployed, Session
 
 pytestmark = pytest.mark.xdist_group("deployed")
 
@@ -94,6 +94,32 @@ def start_build(session: Session, project: str) -> None:
 
 def stop_notebook(session: Session, name: str) -> None:
     session.client("sagemaker").stop_notebook_instance(NotebookInstanceName=name)
+
+
+def start_training(session: Session, deployed: Deployed, role: str, **changed: Any) -> None:
+    """As far as the embedded AWS goes: it asks IAM about the job and the role, and runs none."""
+    request: dict[str, Any] = {
+        "TrainingJobName": f"whippet-local-{deployed.fresh_name()}",
+        "RoleArn": deployed.role_arn(role),
+        "AlgorithmSpecification": {
+            "TrainingImage": deployed.outputs(TRAINING)["TrainingImage"],
+            "TrainingInputMode": "File",
+        },
+        "OutputDataConfig": {"S3OutputPath": f"s3://{deployed.bucket}/runs/r/training"},
+        "ResourceConfig": {
+            "InstanceType": "ml.m5.xlarge",
+            "InstanceCount": 1,
+            "VolumeSizeInGB": 1,
+            "VolumeKmsKeyId": deployed.key,
+        },
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+        "EnableNetworkIsolation": True,
+    }
+    try:
+        session.client("sagemaker").create_training_job(**{**request, **changed})
+    except ClientError as error:
+        if "Running a training job is not available" not in str(error):
+            raise
 
 
 def list_objects(session: Session, deployed: Deployed, prefix: str) -> None:
@@ -215,6 +241,8 @@ SUCCEEDS = [
     Call(NOTEBOOK, "reads data", lambda s, d: get_object(s, d.bucket, "dataset/seed")),
     Call(NOTEBOOK, "brings data", lambda s, d: put_object(s, d, "dataset/matrix-notebook")),
     Call(NOTEBOOK, "writes its log", lambda s, d: make_and_put_log(s, "/aws/sagemaker/NotebookInstances")),
+    Call(NOTEBOOK, "starts a training job", lambda s, d: start_training(s, d, TRAIN)),
+    Call(NOTEBOOK, "sees what a training left", lambda s, d: get_object(s, d.bucket, "runs/r/training/model")),
     Call(NOTEBOOK, "stops itself", lambda s, d: stop_notebook(s, d.restarted_notebook())),
     Call(HOSTING, "reads a promoted model", lambda s, d: get_object(s, d.bucket, "models/seed")),
     Call(HOSTING, "writes a capture", lambda s, d: put_object(s, d, "capture/matrix")),
@@ -339,6 +367,30 @@ DENIALS = [
         lambda d: [
             allow("sagemaker:StopNotebookInstance", d.arn("sagemaker", f"notebook-instance/{d.other_notebook}"))
         ],
+    ),
+    Call(
+        NOTEBOOK,
+        "starts a training job under the tuning role",
+        lambda s, d: start_training(s, d, TUNE),
+        lambda d: [allow("iam:PassRole", d.role_arn(TUNE))],
+    ),
+    Call(
+        NOTEBOOK,
+        "starts a training job that reaches the network",
+        lambda s, d: start_training(s, d, TRAIN, EnableNetworkIsolation=False),
+        lambda d: [allow("sagemaker:CreateTrainingJob", d.arn("sagemaker", "training-job/whippet-local-*"))],
+    ),
+    Call(
+        NOTEBOOK,
+        "starts a training job by another name",
+        lambda s, d: start_training(s, d, TRAIN, TrainingJobName=d.fresh_name()),
+        lambda d: [allow("sagemaker:CreateTrainingJob", d.arn("sagemaker", "training-job/matrix-*"))],
+    ),
+    Call(
+        NOTEBOOK,
+        "reads a run's pictures",
+        lambda s, d: get_object(s, d.bucket, "runs/r/data/train/picture"),
+        lambda d: [allow("s3:GetObject", object_arn(d.bucket, "runs/r/data/train/picture"))],
     ),
     Call(
         NOTEBOOK,

@@ -80,7 +80,7 @@ ALARMS = _published(
 EVENTS = _published(
     "Events",
     "events.amazonaws.com",
-    {"ArnEquals": {"aws:SourceArn": ("<FailuresEndpointFailed.Arn>",)}},
+    {"ArnEquals": {"aws:SourceArn": ("<FailuresEndpointFailed.Arn>", "<FailuresPipelineFailed.Arn>")}},
 )
 BUDGET = _published(
     "Budget",

@@ -1,5 +1,9 @@
 """Roles of the workbench: the training box's and the notebook's."""
 
+from tests.stacks.permissions.training import AS_CONFIGURED
+
+JOBS = "arn:aws:sagemaker:us-east-1:ACCOUNT:training-job/whippet-STAGE-*"
+JOBS_LOG = "arn:aws:logs:us-east-1:ACCOUNT:log-group:/aws/sagemaker/TrainingJobs"
 USE_KEY = (
     "Allow",
     ("kms:Decrypt", "kms:GenerateDataKey"),
@@ -44,16 +48,30 @@ NOTEBOOK = {
             "arn:aws:logs:us-east-1:ACCOUNT:log-group:/aws/sagemaker/NotebookInstances:*",
         ),
     ),
+    "StartTrainingJob": ("Allow", ("sagemaker:CreateTrainingJob",), (JOBS,), AS_CONFIGURED),
+    "FollowJobs": (
+        "Allow",
+        ("sagemaker:AddTags", "sagemaker:DescribeTrainingJob", "sagemaker:StopTrainingJob"),
+        (JOBS,),
+    ),
+    "PassTrainingRole": (
+        "Allow",
+        ("iam:PassRole",),
+        ("<training:TrainRole.Arn>",),
+        {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
+    ),
+    "FindJobLogs": ("Allow", ("logs:DescribeLogStreams",), (JOBS_LOG, f"{JOBS_LOG}:log-stream:")),
+    "ReadJobLogs": ("Allow", ("logs:GetLogEvents",), (f"{JOBS_LOG}:log-stream:whippet-STAGE-*",)),
     "ListBucket": (
         "Allow",
         ("s3:ListBucket",),
         ("<data:Bucket.Arn>",),
-        {"StringLike": {"s3:prefix": ("dataset/*", "models/*")}},
+        {"StringLike": {"s3:prefix": ("dataset/*", "models/*", "runs/*")}},
     ),
     "ReadDataAndModels": (
         "Allow",
         ("s3:GetObject",),
-        ("<data:Bucket.Arn>/dataset/*", "<data:Bucket.Arn>/models/*"),
+        ("<data:Bucket.Arn>/dataset/*", "<data:Bucket.Arn>/models/*", "<data:Bucket.Arn>/runs/*/training/*"),
     ),
     "BringData": ("Allow", ("s3:AbortMultipartUpload", "s3:PutObject"), ("<data:Bucket.Arn>/dataset/*",)),
     "UseKey": USE_KEY,
