@@ -1,4 +1,4 @@
-"""Stages that differ from dev by a few keys, synthesized for one test."""
+"""Stages that differ from dev, or from another, by a few keys; synthesized for one test."""
 
 import tomllib
 from unittest import mock
@@ -10,18 +10,26 @@ from config.load import FOLDER, parse_stage
 from stacks import whippet
 from tests import synth
 
+# The CDK's own look at templates is a quarter of a second; tests/stacks/test_synth.py compares what it says of the stages.
+CONTEXT = synth.context() | {"@aws-cdk/core:validateAgainstDefaultRules": False}
 
-def build(changes, outdir=None):
-    raw = tomllib.loads((FOLDER / "dev.toml").read_text())
+
+def build(changes, outdir=None, stage="dev"):
+    """An app with keys set anew, as in {"serving__instance_count": 3}; None takes a key away."""
+    file = f"{stage}.toml"
+    raw = tomllib.loads((FOLDER / file).read_text())
     for path, value in changes.items():
         *sections, key = path.split("__")
         place = raw
         for section in sections:
             place = place[section]
-        place[key] = value
-    app = App(context=synth.context(), outdir=outdir)
-    with mock.patch.object(whippet, "load_stage", return_value=parse_stage(raw, "config/dev.toml")):
-        whippet.build_app(app, "dev")
+        if value is None:
+            del place[key]
+        else:
+            place[key] = value
+    app = App(context=CONTEXT, outdir=outdir)
+    with mock.patch.object(whippet, "load_stage", return_value=parse_stage(raw, f"config/{file}")):
+        whippet.build_app(app, stage)
     return app
 
 

@@ -5,6 +5,7 @@ import contextlib
 import pytest
 
 from local import control
+from ops import cdk
 from tests.system.deployed import Deployed
 
 
@@ -15,7 +16,7 @@ def deployed(tmp_path_factory):
     try:
         system = Deployed(running, folder)
         system.bootstrap()
-        system.deploy()
+        system.deploy(project=cdk.ROOT)
         system.deploy_image_stack()
         seed(system)
         yield system

@@ -17,12 +17,15 @@ import boto3
 
 from local import control
 from ops import cdk
+from tests.stacks import variants
 
 SERVING, API, DATA = "whippet-local-serving", "whippet-local-api", "whippet-local-data"
 IMAGE, NETWORK = "whippet-local-image", "whippet-local-network"
 OPERATIONS = "whippet-local-operations"
 WORKBENCH = "whippet-local-workbench"
 TRAINING = "whippet-local-training"
+# Every stack of stage local; the image's is deployed beside them.
+ROOMS = (DATA, NETWORK, TRAINING, SERVING, API, OPERATIONS, WORKBENCH)
 
 
 @dataclass
@@ -31,15 +34,19 @@ class Session:
 
     environment: dict[str, str]
     credentials: dict[str, str]
+    # A client's API model takes a tenth of a second to read.
+    _clients: dict[str, Any] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=self.environment["AWS_ENDPOINT_URL"],
-            region_name=self.environment["AWS_REGION"],
-            verify=self.environment["AWS_CA_BUNDLE"],
-            **self.credentials,
-        )
+        if service not in self._clients:
+            self._clients[service] = boto3.client(
+                service,
+                endpoint_url=self.environment["AWS_ENDPOINT_URL"],
+                region_name=self.environment["AWS_REGION"],
+                verify=self.environment["AWS_CA_BUNDLE"],
+                **self.credentials,
+            )
+        return self._clients[service]
 
 
 @dataclass(frozen=True)
@@ -70,13 +77,22 @@ class Deployed:
         }
         return Session(self.environment, keys)
 
-    def run_cdk(self, *arguments: str, project: Path = cdk.ROOT) -> str:
-        """Run the unmodified command line and return all it said; CdkError where it failed."""
+    def run_cdk(self, *arguments: str, assembly: Path | None = None, project: Path | None = None) -> str:
+        """Run the unmodified command line and return all it said; CdkError where it failed.
+
+        It reads what the first deploy synthesized, or another assembly; a project is synthesized into `output_of(project)`.
+        """
         log = self.logs / f"{uuid.uuid4().hex}.log"
-        output = str(self.logs / f"{uuid.uuid4().hex}.out")
-        command = [*arguments, "-c", "stage=local", "--output", output]
-        cdk.run(command, environment=self.environment, log=log, project=project)
+        if project is not None:
+            read = ["-c", "stage=local", "--output", str(self.output_of(project))]
+        else:
+            read = ["--app", str(assembly or self.output_of(cdk.ROOT))]
+        cdk.run([*arguments, *read], environment=self.environment, log=log, project=project or cdk.ROOT)
         return log.read_text()
+
+    def output_of(self, project: Path) -> Path:
+        """Where the last command on a project left what it synthesized."""
+        return self.logs / f"{project.name}.out"
 
     def bootstrap(self) -> None:
         """As docs/first-deploy.md says: CloudFormation gets the policies made for this app, not AdministratorAccess."""
@@ -85,15 +101,29 @@ class Deployed:
             iam.create_policy(PolicyName=path.stem, PolicyDocument=path.read_text())["Policy"]["Arn"]
             for path in sorted((cdk.ROOT / "docs" / "bootstrap").glob("*.json"))
         ]
-        self.run_cdk("bootstrap", "--cloudformation-execution-policies", ",".join(made))
+        target = f"aws://{self.running.facts.account}/{self.running.facts.region}"
+        policies = ["--cloudformation-execution-policies", ",".join(made)]
+        # Outside the app's folder nothing is synthesized for it.
+        cdk.run(
+            ["bootstrap", target, *policies],
+            environment=self.environment,
+            log=self.logs / "bootstrap.log",
+            project=self.logs,
+        )
 
-    def deploy(self, project: Path = cdk.ROOT, *, stack: str | None = None) -> str:
+    def deploy(self, assembly: Path | None = None, *, project: Path | None = None, stack: str | None = None) -> str:
         """All stacks, or the one that a test is about."""
         which = [stack, "--exclusively"] if stack else ["--all"]
-        return self.run_cdk("deploy", *which, "--require-approval", "never", project=project)
+        return self.run_cdk("deploy", *which, "--require-approval", "never", assembly=assembly, project=project)
 
-    def changed_project(self, **lines: str | None) -> Path:
-        """A copy of the app whose stage file says something else: changed_project(top_k="2"); None drops a line."""
+    def changed(self, **changes: Any) -> Path:
+        """What the app makes of a stage file that says something else: changed(api__top_k=2); None drops a key."""
+        folder = self.logs / f"{uuid.uuid4().hex}.out"
+        variants.build(changes, str(folder), stage="local").synth()
+        return folder
+
+    def changed_project(self, **lines: str) -> Path:
+        """A copy of the app whose stage file was edited: changed_project(top_k="2")."""
         project = self.logs / uuid.uuid4().hex
         for room in ("config", "stacks", "lambda_src", "serving", "training", "workbench", "local"):
             shutil.copytree(cdk.ROOT / room, project / room, ignore=shutil.ignore_patterns("__pycache__"))
@@ -102,8 +132,7 @@ class Deployed:
         stage_file = project / "config" / "local.toml"
         text = stage_file.read_text()
         for key, value in lines.items():
-            line = "#" if value is None else f"{key} = {value}"
-            text, count = re.subn(rf"^{key} = \S+", line, text, flags=re.MULTILINE)
+            text, count = re.subn(rf"^{key} = \S+", f"{key} = {value}", text, flags=re.MULTILINE)
             assert count == 1, key
         stage_file.write_text(text)
         return project
@@ -319,8 +348,7 @@ class Deployed:
 
     def deploy_image_stack(self) -> None:
         """The stack that a given image does without. Nothing builds here, but its roles are what they are on AWS."""
-        project = self.changed_project(source='"codebuild"', uri=None)
-        self.run_cdk("deploy", IMAGE, "--exclusively", "--require-approval", "never", project=project)
+        self.deploy(self.changed(image__source="codebuild", image__uri=None), stack=IMAGE)
 
     @cached_property
     def built_repository(self) -> str:
@@ -357,22 +385,23 @@ class Deployed:
         self.root.client("ecr").create_repository(repositoryName="matrix-other")
         return "matrix-other"
 
+    @cached_property
     def _role_names(self) -> dict[str, str]:
         names = {}
-        for stack in (DATA, NETWORK, TRAINING, WORKBENCH, SERVING, API, IMAGE, OPERATIONS):
+        for stack in (*ROOMS, IMAGE):
             names |= {logical: name for logical, name in self.resources(stack).items() if logical.endswith("Role")}
         return names
 
     def roles(self) -> set[str]:
-        return set(self._role_names())
+        return set(self._role_names)
 
     def role_arn(self, role: str) -> str:
-        return self.root.client("iam").get_role(RoleName=self._role_names()[role])["Role"]["Arn"]
+        return self.root.client("iam").get_role(RoleName=self._role_names[role])["Role"]["Arn"]
 
     def session_as(self, role: str) -> Session:
         """The role's own credentials. Its trust admits the tests for the moment of taking them."""
         if role not in self._sessions:
-            iam, name = self.root.client("iam"), self._role_names()[role]
+            iam, name = self.root.client("iam"), self._role_names[role]
             found = iam.get_role(RoleName=name)["Role"]
             account_root = f"arn:aws:iam::{self.running.facts.account}:root"
             admit = {"Effect": "Allow", "Principal": {"AWS": account_root}, "Action": "sts:AssumeRole"}
@@ -398,7 +427,7 @@ class Deployed:
     @contextlib.contextmanager
     def granted(self, role: str, statements: list[dict[str, Any]]) -> Iterator[None]:
         """The role with these statements added, as an inline policy of its own."""
-        iam, name = self.root.client("iam"), self._role_names()[role]
+        iam, name = self.root.client("iam"), self._role_names[role]
         if not statements:
             yield
             return

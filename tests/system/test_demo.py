@@ -3,55 +3,69 @@
 import io
 import json
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import asdict, dataclass
 
 import pytest
-from rich.console import Console
 
 from local import control
 from local.home import LocalError
 from ops import demo
-from ops.console import Steps
-from tests import synth
+from tests.system.deployed import IMAGE, ROOMS
 
 pytestmark = pytest.mark.xdist_group("deployed")
 
 
-@pytest.fixture
-def quiet_steps():
-    return Steps(console=Console(file=io.StringIO(), width=200))
+@dataclass(frozen=True)
+class Ran:
+    """What one run of the command left behind: its exit status, and what it said on which stream."""
+
+    status: int
+    out: str
+    err: str
+    found: demo.Demo
 
 
-@pytest.fixture
-def on_the_deployed_system(deployed, monkeypatch, tmp_path):
-    monkeypatch.setattr(control, "start", lambda: deployed.running)
-    monkeypatch.setattr(demo, "LOGS", tmp_path)
-    return deployed
+@pytest.fixture(scope="module")
+def ran(deployed, tmp_path_factory):
+    """The demo run again where everything exists, into a log and for a program."""
+    kept, run_demo = [], demo.run_demo
+
+    def keep(steps):
+        kept.append(run_demo(steps))
+        return kept[0]
+
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(control, "start", lambda: deployed.running)
+        patch.setattr(demo, "LOGS", tmp_path_factory.mktemp("logs"))
+        patch.setattr(demo, "run_demo", keep)
+        patch.setattr(sys, "argv", ["demo", "--json"])
+        status = demo.main()
+    assert kept, err.getvalue()
+    return Ran(status, out.getvalue(), err.getvalue(), kept[0])
 
 
-def test_demo_run_again_changes_nothing_and_predicts(on_the_deployed_system, quiet_steps):
-    found = demo.run_demo(quiet_steps)
-    said = quiet_steps.console.file.getvalue()
-    assert "done before" in said
-    assert "nothing to change" in said
-    assert found.stacks.keys() == {f"whippet-local-{room}" for room in (*synth.templates("local"), "image")}
-    assert len(found.predictions) == 10
-    assert all(prediction.label == prediction.image.removesuffix(".jpg") for prediction in found.predictions)
+def test_demo_run_again_changes_nothing_and_predicts(ran):
+    assert ran.status == 0
+    assert "done before" in ran.err
+    assert "nothing to change" in ran.err
+    assert ran.found.stacks.keys() == {*ROOMS, IMAGE}
+    assert len(ran.found.predictions) == 10
+    assert all(prediction.label == prediction.image.removesuffix(".jpg") for prediction in ran.found.predictions)
 
 
-def test_demo_as_json_is_json_alone_on_standard_output(on_the_deployed_system, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["demo", "--json"])
-    assert demo.main() == 0
-    out, err = capsys.readouterr()
-    assert json.loads(out)["page_url"].startswith("http://")
-    assert "Predict through API" in err
+def test_demo_as_json_is_json_alone_on_standard_output(ran):
+    assert json.loads(ran.out) == json.loads(json.dumps(asdict(ran.found)))
+    assert json.loads(ran.out)["page_url"].startswith("http://")
+    assert "Predict through API" in ran.err
 
 
-def test_demo_in_a_log_has_no_control_codes(on_the_deployed_system, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["demo"])
-    assert demo.main() == 0
-    out, err = capsys.readouterr()
-    assert "\x1b" not in out + err
-    assert "The page, in your browser" in out
+def test_demo_in_a_log_has_no_control_codes(ran, capsys):
+    demo.show(ran.found)
+    shown = capsys.readouterr().out
+    assert "\x1b" not in ran.err + shown
+    assert "The page, in your browser" in shown
 
 
 @pytest.mark.parametrize(

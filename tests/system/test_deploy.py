@@ -91,7 +91,7 @@ def test_a_changed_setting_reaches_the_running_function(deployed):
     assert len(predict(deployed).json()["predictions"]) == 5
     project = deployed.changed_project(top_k="2")
     assert "TOP_K" in deployed.run_cdk("diff", API, "--exclusively", project=project)
-    deployed.deploy(project, stack=API)
+    deployed.deploy(deployed.output_of(project), stack=API)
     assert len(predict(deployed).json()["predictions"]) == 2
     deployed.deploy(stack=API)
     assert len(predict(deployed).json()["predictions"]) == 5
@@ -100,7 +100,7 @@ def test_a_changed_setting_reaches_the_running_function(deployed):
 def test_a_deploy_that_fails_is_rolled_back_and_the_old_model_goes_on(deployed):
     nowhere = "000000000000.dkr.ecr.us-east-1.amazonaws.com/nowhere:1"
     with pytest.raises(cdk.CdkError, match="nowhere"):
-        deployed.deploy(deployed.changed_project(uri=f'"{nowhere}"'), stack=SERVING)
+        deployed.deploy(deployed.changed(image__uri=nowhere), stack=SERVING)
     assert deployed.stack_status(SERVING) == "UPDATE_ROLLBACK_COMPLETE"
     assert predict(deployed).status == 200
     deployed.deploy(stack=SERVING)
@@ -111,15 +111,15 @@ def test_a_model_of_ones_own_is_served_from_the_bucket(deployed):
     starter = cdk.ROOT / "training" / "starter" / "model.tar.gz"
     key = f"models/{hashlib.sha256(starter.read_bytes()).hexdigest()}/model.tar.gz"
     deployed.root.client("s3").upload_file(str(starter), deployed.bucket, key)
-    project = deployed.changed_project(artifact=f'"{key}"', version='"own"')
-    assert "ModelDataUrl" in deployed.run_cdk("diff", SERVING, "--exclusively", project=project)
-    deployed.deploy(project, stack=SERVING)
+    own = deployed.changed(model__artifact=key, model__version="own")
+    assert "ModelDataUrl" in deployed.run_cdk("diff", SERVING, "--exclusively", assembly=own)
+    deployed.deploy(own, stack=SERVING)
     assert deployed.outputs(SERVING)["ModelVersion"] == "own"
     assert predict(deployed).status == 200
     deployed.deploy(stack=SERVING)
 
 
 def test_stage_local_can_be_deployed_to_no_other_account(deployed):
-    manifest = json.loads(next(deployed.logs.glob("*.out/manifest.json")).read_text())
+    manifest = json.loads((deployed.output_of(cdk.ROOT) / "manifest.json").read_text())
     stacks = [a for a in manifest["artifacts"].values() if a["type"] == "aws:cloudformation:stack"]
     assert {stack["environment"] for stack in stacks} == {"aws://000000000000/us-east-1"}

@@ -21,10 +21,9 @@ SERVES = "!document.getElementById('found').hidden"
 @pytest.fixture(scope="module")
 def signed(deployed):
     """The deployment while its API wants signatures."""
-    project = deployed.changed_project(auth='"iam"')
-    deployed.run_cdk("deploy", API, "--exclusively", "--require-approval", "never", project=project)
+    deployed.deploy(deployed.changed(api__auth="iam"), stack=API)
     yield deployed
-    deployed.run_cdk("deploy", API, "--exclusively", "--require-approval", "never")
+    deployed.deploy(stack=API)
 
 
 @pytest.fixture

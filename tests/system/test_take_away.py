@@ -110,7 +110,7 @@ def test_taken_away_twice_says_that_there_is_nothing(ops, capsys):
 
 
 def test_cdk_refuses_a_bucket_that_holds_objects_and_ops_goes_on_from_there(deployed, ops):
-    deployed.run_cdk("deploy", DATA, "--exclusively", "--require-approval", "never")
+    deployed.deploy(stack=DATA)
     deployed.forget()
     fill(deployed)
     bucket = deployed.bucket
@@ -125,8 +125,7 @@ def test_cdk_refuses_a_bucket_that_holds_objects_and_ops_goes_on_from_there(depl
 
 def deploy_kept_data(deployed: Deployed) -> tuple[str, str]:
     """The Data stack alone, of a stage that keeps its data; bucket and key."""
-    project = deployed.changed_project(retain_data="true")
-    deployed.run_cdk("deploy", DATA, "--exclusively", "--require-approval", "never", project=project)
+    deployed.deploy(deployed.changed(stage__retain_data=True), stack=DATA)
     deployed.forget()
     fill(deployed)
     return deployed.bucket, deployed.key.rsplit("/", 1)[-1]
