@@ -13,6 +13,7 @@ from training.loop import Hyperparameters
 from training.models import ARCHITECTURES
 
 CHANNELS = ("train", "valid", "test")
+CHANNELS_OF_A_TRIAL = ("train", "valid")
 SMALLEST_SIDE_PIXELS, LARGEST_SIDE_PIXELS = 16, 1024
 
 
@@ -20,7 +21,7 @@ class Parser(argparse.ArgumentParser):
     """Reports a wrong flag as an error of training, so that it reaches the job's failure reason too."""
 
     def error(self, message: str) -> NoReturn:
-        raise TrainingError(f"{message}; see python -m training.train --help")
+        raise TrainingError(f"{message}; see {self.prog} --help")
 
 
 def boolean(text: str) -> bool:
@@ -41,11 +42,25 @@ def model_name(text: str) -> str:
 
 def parse(words: Sequence[str], description: str) -> argparse.Namespace:
     """Read the flags; folders default to what SageMaker's environment variables name."""
-    parser = Parser(description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(
+        prog="python -m training.train",
+        description=description,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     for channel in CHANNELS:
         variable = f"SM_CHANNEL_{channel.upper()}"
         parser.add_argument(f"--{channel}", type=Path, default=os.environ.get(variable), help=f"folder; or {variable}")
     parser.add_argument("--model-dir", type=Path, default=os.environ.get("SM_MODEL_DIR"), help="or SM_MODEL_DIR")
+    parser.add_argument(
+        "--report-dir",
+        type=Path,
+        default=os.environ.get("SM_OUTPUT_DATA_DIR"),
+        help="where the report goes; or SM_OUTPUT_DATA_DIR (MODEL_DIR/report)",
+    )
+    parser.add_argument(
+        "--trial", type=boolean, default=False, help="only print the number that a tuner judges by (%(default)s)"
+    )
     parser.add_argument("--name", type=model_name, default="model", help="start of the model's version (%(default)s)")
     parser.add_argument("--architecture", choices=sorted(ARCHITECTURES), default="small_cnn")
     parser.add_argument("--input-size", type=int, default=64, help="side of the input in pixels (%(default)s)")
@@ -56,6 +71,8 @@ def parse(words: Sequence[str], description: str) -> argparse.Namespace:
         parser.add_argument(flag, type=kind, default=option.default, help="(%(default)s)")
     arguments = parser.parse_args(words)
     _check(arguments)
+    if arguments.report_dir is None:
+        arguments.report_dir = arguments.model_dir / "report"
     return arguments
 
 
@@ -65,7 +82,7 @@ def hyperparameters(arguments: argparse.Namespace) -> Hyperparameters:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    for name in (*CHANNELS, "model_dir"):
+    for name in (*(CHANNELS_OF_A_TRIAL if arguments.trial else CHANNELS), "model_dir"):
         if getattr(arguments, name) is None:
             variable = "SM_MODEL_DIR" if name == "model_dir" else f"SM_CHANNEL_{name.upper()}"
             raise TrainingError(f"--{name.replace('_', '-')} is missing: name a folder, or set {variable}")

@@ -20,7 +20,9 @@ FORMAT = 1
 METADATA = "model.json"
 NETWORK = "model.onnx"
 WEIGHTS = "model.pt"
+QUANTISED = "model.int8.onnx"
 FILES = (METADATA, NETWORK, WEIGHTS)
+OPTIONAL = (QUANTISED,)
 
 
 def file_sha256(path: Path) -> str:
@@ -38,9 +40,14 @@ def code_sha256() -> str:
     return digest.hexdigest()
 
 
+def files_of(folder: Path) -> list[str]:
+    """The names of an artefact's files, in the order in which they are packed."""
+    return sorted([*FILES, *(name for name in OPTIONAL if (folder / name).is_file())])
+
+
 def write_metadata(folder: Path, name: str, facts: dict[str, Any]) -> dict[str, Any]:
-    """Write model.json beside the two model files; the version is the name and the start of the network's hash."""
-    hashes = {file: file_sha256(folder / file) for file in (NETWORK, WEIGHTS)}
+    """Write model.json beside the model files; the version is the name and the start of the network's hash."""
+    hashes = {file: file_sha256(folder / file) for file in files_of(folder) if file != METADATA}
     files = {file: {"sha256": sha256, "bytes": (folder / file).stat().st_size} for file, sha256 in hashes.items()}
     metadata = {"format": FORMAT, "version": f"{name}-{hashes[NETWORK][:8]}", **facts, "files": files}
     (folder / METADATA).write_text(json.dumps(metadata, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
@@ -63,7 +70,7 @@ def pack(folder: Path, archive: Path) -> None:
         gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=9) as zipped,
         tarfile.open(fileobj=zipped, mode="w", format=tarfile.USTAR_FORMAT) as tar,
     ):
-        for name in FILES:
+        for name in files_of(folder):
             member = tarfile.TarInfo(name)
             member.size = (folder / name).stat().st_size
             member.mode = 0o644

@@ -1,11 +1,13 @@
 """Score a model artefact on a folder of labelled images, with the engine that serves it.
 
     python -m training.evaluate --model MODEL_DIR_OR_TAR_GZ --data DATA/test
+    python -m training.evaluate ... --precision int8
     python -m training.evaluate ... --report evaluation.json --publish MODELS
 
-Prints accuracy and recall of each class as JSON; fractions of samples, not of batches. With --publish, the artefact is
-packed again, byte for byte the same for the same files, into a folder that is named by its SHA-256: what the stage file
-names as model.artifact, and what the pipeline registers.
+Prints as JSON: accuracy, macro-F1, cross-entropy and calibration error, each over samples and not over batches; then
+class by class, and what was taken for what. With --publish, the artefact is packed again, byte for byte the same for
+the same files, into a folder that is named by its SHA-256: what the stage file names as model.artifact, and what the
+pipeline registers.
 """
 
 import argparse
@@ -16,22 +18,27 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
-from numpy.typing import NDArray
 
-from training.artifact import FILES, NETWORK, file_sha256, pack, read_metadata
+from training.arguments import Parser
+from training.artifact import FILES, NETWORK, OPTIONAL, QUANTISED, file_sha256, pack, read_metadata
+from training.console import progress
 from training.data import Split, load_split, read_split
 from training.errors import TrainingError
 from training.failure import report_failure
-from training.preprocess import Pixels, Recipe, normalise
+from training.preprocess import Recipe
+from training.report import evaluation
+from training.runtime import logits_of, open_session
+from training.scoring import Floats
 
-BATCH = 64
+# Pictures in memory at once.
+CHUNK = 512
 PUBLISHED_BELOW = "models"
+NETWORKS = {"fp32": NETWORK, "int8": QUANTISED}
 
 
 def recipe_of(metadata: dict[str, Any]) -> Recipe:
@@ -50,8 +57,9 @@ def unpack(model: Path, folder: Path) -> Path:
         return model
     try:
         with tarfile.open(model) as tar:
-            for name in FILES:
-                tar.extract(name, folder, filter="data")
+            there = {name.removeprefix("./"): name for name in tar.getnames()}
+            for name in (*FILES, *(name for name in OPTIONAL if name in there)):
+                tar.extract(there.get(name, name), folder, filter="data")
     except (OSError, tarfile.TarError, KeyError) as error:
         raise TrainingError(
             f"{model}: no readable model artefact ({error}); name a model.tar.gz or a folder"
@@ -59,43 +67,40 @@ def unpack(model: Path, folder: Path) -> Path:
     return folder
 
 
-def probabilities(folder: Path, metadata: dict[str, Any], pixels: Pixels) -> NDArray[np.float64]:
-    """What the network says to each picture, as the server computes it; docs/artefact.md has the keys."""
-    recipe = recipe_of(metadata)
-    try:
-        session = onnxruntime.InferenceSession(folder / NETWORK, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
-        raise TrainingError(f"{folder / NETWORK}: ONNX Runtime cannot load it ({error}); train it again") from error
-    rows = []
-    for start in range(0, len(pixels), BATCH):
-        batch = normalise(pixels[start : start + BATCH], recipe)
-        rows.append(session.run([metadata["output"]["name"]], {metadata["input"]["name"]: batch})[0])
-    scaled = np.concatenate(rows).astype(np.float64) / metadata["temperature"]
-    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+def network_of(folder: Path, metadata: dict[str, Any], precision: str) -> Path:
+    """The network's file; a sentence with the recorded reason where there is none of that precision."""
+    verdict = metadata.get("int8", {"kept": False, "reason": "its training did not try"})
+    if precision == "int8" and not verdict["kept"]:
+        raise TrainingError(
+            f"--precision int8: model {metadata['version']} has no network in 8 bits ({verdict['reason']}); "
+            "evaluate it with --precision fp32"
+        )
+    return folder / NETWORKS[precision]
 
 
-def scores(metadata: dict[str, Any], split: Split, answers: NDArray[np.float64]) -> dict[str, Any]:
-    """Accuracy over all samples and over each class's."""
-    targets = np.array(split.targets)
-    right = answers.argmax(axis=1) == targets
-    recall = {
-        label: float(right[targets == number].mean())
-        for number, label in enumerate(metadata["labels"])
-        if (targets == number).any()
-    }
-    version, accuracy = metadata["version"], float(right.mean())
-    return {"model_version": version, "samples": len(targets), "accuracy": accuracy, "recall": recall}
+def answers_of(network: Path, split: Split, recipe: Recipe) -> Floats:
+    """The logits of every picture, decoded some at a time, so that a large split needs no large memory."""
+    session, answers = open_session(network), []
+    count = len(split.files)
+    with progress("evaluating", count) as tick:
+        for start in range(0, count, CHUNK):
+            part = replace(
+                split, files=split.files[start : start + CHUNK], targets=split.targets[start : start + CHUNK]
+            )
+            answers.append(logits_of(session, load_split(part, recipe, os.cpu_count() or 1), recipe))
+            for _ in part.files:
+                tick()
+    return np.concatenate(answers).astype(np.float64)
 
 
-def evaluate(model: Path, data: Path) -> dict[str, Any]:
+def evaluate(model: Path, data: Path, precision: str = "fp32") -> dict[str, Any]:
     """Score an artefact, packed or not, on one split's folder."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = unpack(model, Path(temporary))
         metadata = read_metadata(folder)
-        split = read_split(data, metadata["labels"])
-        pixels = load_split(split, recipe_of(metadata), os.cpu_count() or 1)
-        return scores(metadata, split, probabilities(folder, metadata, pixels))
+        network, split = network_of(folder, metadata, precision), read_split(data, metadata["labels"])
+        answers = answers_of(network, split, recipe_of(metadata))
+        return evaluation(answers, np.array(split.targets), metadata, precision=precision)
 
 
 def publish(model: Path, models: Path) -> dict[str, str]:
@@ -110,7 +115,7 @@ def publish(model: Path, models: Path) -> dict[str, str]:
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    result = evaluate(arguments.model, arguments.data)
+    result = evaluate(arguments.model, arguments.data, arguments.precision)
     try:
         if arguments.publish:
             result |= publish(arguments.model, arguments.publish)
@@ -123,9 +128,10 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def main(words: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=(__doc__ or "").splitlines()[0])
+    parser = Parser(prog="python -m training.evaluate", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--precision", choices=sorted(NETWORKS), default="fp32", help="which network (%(default)s)")
     parser.add_argument("--report", type=Path, help="file for what is printed")
     parser.add_argument("--publish", type=Path, help="folder to put the artefact in, below its SHA-256")
     try:

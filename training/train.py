@@ -19,13 +19,14 @@ import torch
 from torch import nn
 
 from training import data, models
-from training.arguments import CHANNELS, hyperparameters, parse
+from training.arguments import CHANNELS, CHANNELS_OF_A_TRIAL, hyperparameters, parse
 from training.artifact import code_sha256
 from training.console import metric_line, progress
 from training.errors import TrainingError
 from training.failure import report_failure
+from training.history import Epoch
 from training.loop import Best, Examples, Hyperparameters, Score, batches_of, fit
-from training.outcome import Epoch, Trained, finish, report_best
+from training.outcome import Trained, finish, report_best
 from training.preprocess import Recipe
 
 # the shorter side before the crop, as a multiple of the input: 64 -> 72, 224 -> 252
@@ -46,12 +47,16 @@ def main(words: Sequence[str]) -> int:
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Read, train, and have the outcome scored and written; answer with what model.json says."""
+    """Read, train, and have the outcome scored and written; answer with what model.json says.
+
+    A trial ends where its number is known: it never sees the test pictures, and its model would be thrown away.
+    """
     code = code_sha256()  # before training, since somebody may edit the files meanwhile
     chosen, device = hyperparameters(arguments), set_up(arguments)
     make_folder(arguments.model_dir)
     labels = data.labels_of(arguments.train)
-    splits = {channel: data.read_split(getattr(arguments, channel), labels) for channel in CHANNELS}
+    channels = CHANNELS_OF_A_TRIAL if arguments.trial else CHANNELS
+    splits = {channel: data.read_split(getattr(arguments, channel), labels) for channel in channels}
     size = arguments.input_size
     recipe, examples = load_examples(splits, Recipe(height=size, width=size, resize=round(size * RESIZE)))
 
@@ -73,7 +78,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         code=code,
     )
     report_best(trained)
-    return finish(trained, arguments.model_dir)
+    if arguments.trial:
+        return {}
+    return finish(trained, model_dir=arguments.model_dir, report_dir=arguments.report_dir)
 
 
 def set_up(arguments: argparse.Namespace) -> torch.device:

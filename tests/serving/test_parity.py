@@ -13,8 +13,9 @@ from tests.serving.pictures import ODD_PICTURES, encode, scene
 from tests.serving.processes import STARTER, ServerProcess
 from training import preprocess as training
 from training.artifact import METADATA
-from training.evaluate import probabilities
 from training.evaluate import recipe_of as training_recipe_of
+from training.runtime import logits_of, open_session
+from training.scoring import softmax
 
 MAX_PIXELS = 25_000_000
 INVERSE = {turn: turn for turn in Image.Transpose} | {
@@ -84,7 +85,8 @@ def test_served_probabilities_equal_the_evaluation_of_training(server: ServerPro
     metadata = json.loads((unpacked / METADATA).read_text())
     files = sorted((STARTER / "samples").iterdir())
     pixels = np.stack([training.load(file, training_recipe_of(metadata)) for file in files])
-    expected = probabilities(unpacked, metadata, pixels)
+    logits = logits_of(open_session(unpacked / "model.onnx"), pixels, training_recipe_of(metadata))
+    expected = softmax(logits.astype(np.float64), metadata["temperature"])
     for file, row in zip(files, expected, strict=True):
         answer = server.invoke(file.read_bytes(), X_Amzn_SageMaker_Custom_Attributes="top_k=10").document
         served = {entry["label"]: entry["probability"] for entry in answer["predictions"]}

@@ -31,7 +31,8 @@ def run_job(base: Path, pictures: Path, *flags: str, channels: tuple[str, ...] =
     (base / "model").mkdir()
     shutil.copytree(ROOT / "training", code / "training", ignore=shutil.ignore_patterns("starter", "__pycache__"))
     environment = {f"SM_CHANNEL_{name.upper()}": str(pictures / name) for name in channels}
-    environment |= {"SM_MODEL_DIR": str(base / "model"), "SAGEMAKER_BASE_DIR": str(base), "PATH": os.environ["PATH"]}
+    environment |= {"SM_MODEL_DIR": str(base / "model"), "SM_OUTPUT_DATA_DIR": str(base / "output" / "data")}
+    environment |= {"SAGEMAKER_BASE_DIR": str(base), "PATH": os.environ["PATH"]}
     words = [sys.executable, "-W", "error", str(code / "training" / "entry.py"), *flags]
     result = subprocess.run(words, cwd=base, env=environment, capture_output=True, text=True, check=False, timeout=120)
     return Job(base, result.returncode, result.stdout, result.stderr)

@@ -20,7 +20,14 @@ def test_job_ends_well_and_quietly(trained: Trained) -> None:
 
 
 def test_job_leaves_exactly_the_artefacts_files(trained: Trained) -> None:
-    assert sorted(file.name for file in trained.model_dir.iterdir()) == ["model.json", "model.onnx", "model.pt"]
+    eight_bits = ["model.int8.onnx"] if trained.metadata["int8"]["kept"] else []
+    assert sorted(file.name for file in trained.model_dir.iterdir()) == [
+        *eight_bits,
+        "model.json",
+        "model.onnx",
+        "model.pt",
+    ]
+    assert set(trained.metadata["files"]) == {*eight_bits, "model.onnx", "model.pt"}
 
 
 def test_server_accepts_what_training_writes(trained: Trained) -> None:
@@ -32,8 +39,8 @@ def test_every_epoch_prints_its_metrics(trained: Trained) -> None:
 
 
 def test_test_split_is_read_once_at_the_end(trained: Trained) -> None:
-    lines = trained.job.stdout.splitlines()
-    assert [line.split("=")[0] for line in lines[:-1]] == ["epoch", "epoch", "best_epoch", "test_accuracy"]
+    metrics = [line.split("=")[0] for line in trained.job.stdout.splitlines() if re.match(r"\w+=", line)]
+    assert metrics == ["epoch", "epoch", "best_epoch", "test_accuracy"]
 
 
 def test_accuracies_are_fractions_of_samples(trained: Trained) -> None:
@@ -56,7 +63,7 @@ def test_same_seed_gives_the_same_model(trained: Trained, pictures: Path, tmp_pa
     flags = ("--epochs", "2", "--batch-size", "16", "--flip", "1", "--seed", "3", "--threads", "1", "--name", "tiny")
     again = run_job(tmp_path / "job", pictures, *flags)
     assert again.status == 0
-    for name in ("model.json", "model.onnx", "model.pt"):
+    for name in (path.name for path in trained.model_dir.iterdir()):
         assert (again.base / "model" / name).read_bytes() == (trained.model_dir / name).read_bytes()
 
 
@@ -90,6 +97,33 @@ def reason(
     for name in ("train", "valid", "test"):
         monkeypatch.setenv(f"SM_CHANNEL_{name.upper()}", str(pictures / name))
     return Reason(tmp_path, capsys)
+
+
+def test_a_trial_prints_its_number_and_never_reads_the_test_pictures(
+    reason: Reason, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("SM_CHANNEL_TEST")
+    flags = ["--model-dir", str(reason.base / "model"), "--trial", "true", "--epochs", "1", "--input-size", "16"]
+    assert train.main(flags) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("best_epoch=1 best_valid_accuracy=0.")
+    assert list((reason.base / "model").iterdir()) == []
+
+
+def test_on_a_laptop_the_report_lies_in_the_models_folder(
+    reason: Reason, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("SM_OUTPUT_DATA_DIR", raising=False)
+    assert train.main(["--model-dir", str(reason.base / "model"), "--epochs", "1", "--input-size", "16"]) == 0
+    assert (reason.base / "model" / "report" / "report.html").is_file()
+
+
+def test_report_that_cannot_be_written_costs_no_model(reason: Reason, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--model-dir", str(reason.base / "model"), "--report-dir", "/proc/nowhere"]
+    assert train.main([*flags, "--epochs", "1", "--input-size", "16"]) == 0
+    assert (reason.base / "model" / "model.json").is_file()
+    told = capsys.readouterr().err
+    assert told.startswith("training: --report-dir /proc/nowhere: the report cannot be written (")
+    assert told.count("\n") == 1
 
 
 def test_wrong_flag_is_one_sentence_and_the_failure_reason(reason: Reason) -> None:
