@@ -40,6 +40,7 @@ from local.s3_access_log import AccessLog as S3AccessLog
 from local.sagemaker.asynchronous import Queues, queue_of
 from local.sagemaker.control_plane import hosting_service
 from local.sagemaker.endpoints import Endpoints
+from local.sagemaker.jobs import Jobs
 from local.sagemaker.launch import Launcher
 from local.sagemaker.metrics import InvocationMetrics
 from local.sagemaker.names import arn, not_available
@@ -47,8 +48,9 @@ from local.sagemaker.notebook_types import notebook_types
 from local.sagemaker.notebooks import Notebooks
 from local.sagemaker.pipeline_type import pipeline_type
 from local.sagemaker.pipelines import add_pipelines
+from local.sagemaker.processing import ProcessingJobs
 from local.sagemaker.runtime import endpoint_of, invoke
-from local.sagemaker.training_jobs import add_training_jobs
+from local.sagemaker.training import TrainingJobs
 from local.scalable import AliasConcurrency, VariantInstances
 from local.scaler import Scalable, Scaler
 from local.stack_roles import StackRoles
@@ -80,8 +82,11 @@ class Assembly:
         self.hosting = hosting_service()
         Notebooks(self.hosting)
         add_pipelines(self.hosting)
-        add_training_jobs(self.hosting)
         self.clock = Clock(settings.clock)
+        images = ImageRegistry(settings.images)
+        self.jobs = Jobs(self.hosting, images, settings.home.jobs, process_environment, self.clock)
+        for kind in (TrainingJobs(self.jobs), ProcessingJobs(self.jobs)):
+            self.jobs.add(kind)
         self.scalable: dict[str, Scalable] = {"sagemaker": VariantInstances(self.hosting), "lambda": AliasConcurrency()}
         self.autoscaling = Autoscaling(
             lambda scope, namespace, resource_id: self.scalable[namespace].exists(scope, resource_id), self.clock
@@ -91,9 +96,7 @@ class Assembly:
         self.autoscaling.registered = self.scaler.registered
         self.alarms.on_action = self.scaler.fired
         self.provisioned = ProvisionedConcurrency(self.clock)
-        launcher = Launcher(
-            ImageRegistry(settings.images), settings.home.instances, process_environment, settings.launch_seconds
-        )
+        launcher = Launcher(images, settings.home.instances, process_environment, settings.launch_seconds)
         self.endpoints = Endpoints(
             self.hosting,
             launcher,
@@ -198,6 +201,7 @@ class Assembly:
             asyncio.create_task(_every(DELIVER_LOGS_EVERY_SECONDS, self.s3_access_log.deliver)),
         ]
         threading.Thread(target=self.endpoints.resume, daemon=True, name="resume").start()
+        self.jobs.resume()
         self.queues.start()
 
     def save(self) -> None:
@@ -206,6 +210,7 @@ class Assembly:
 
     def stop(self) -> None:
         self.queues.stop()
+        self.jobs.stop()
         self.endpoints.stop()
         self._invocations.shutdown(wait=False, cancel_futures=True)
 

@@ -1,4 +1,4 @@
-"""python -m local start|stop|status|reset|logs|env"""
+"""python -m local start|stop|status|reset|logs|interrupt|env"""
 
 import argparse
 import json
@@ -12,7 +12,7 @@ from typing import Any
 
 from local import control
 from local.facts import USER_ERROR
-from local.home import Home, LocalError, Project
+from local.home import INTERRUPTION, Home, LocalError, Project
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description="AWS on this machine, for any CDK app.")
-    commands = parser.add_subparsers(required=True, metavar="start|stop|status|reset|logs|env")
+    commands = parser.add_subparsers(required=True, metavar="start|stop|status|reset|logs|interrupt|env")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--state", type=Path, help="folder of its state (default: pyproject.toml's, see local.home)")
     common.add_argument("--json", action="store_true", help="print facts as JSON")
@@ -71,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     logs = command("logs", _logs, "what it and its endpoints' processes said")
     logs.add_argument("--endpoint", help="of this endpoint's instances instead of the server")
     logs.add_argument("--follow", action="store_true", help="until Ctrl-C")
+    interrupt = command("interrupt", _interrupt, "take the spot capacity of a training job away, as AWS may")
+    interrupt.add_argument("job", help="its name")
     command("env", _env, 'exports for a shell: eval "$(python -m local env)"')
     return parser
 
@@ -182,6 +184,17 @@ def _log_files(home: Home, endpoint: str | None) -> list[Path]:
     for path in paths:
         path.open("rb").close()
     return paths
+
+
+def _interrupt(args: argparse.Namespace) -> int:
+    found = _running(args)
+    folder = found.home.jobs / args.job
+    if not folder.is_dir():
+        raise LocalError(f"No job {args.job} runs here: `aws sagemaker list-training-jobs` says which do.")
+    (folder / INTERRUPTION).touch()
+    sentence = f"{args.job}: its capacity is taken away if it is a spot job; another job does not look."
+    _say(args, {"job": args.job}, [sentence])
+    return 0
 
 
 def _env(args: argparse.Namespace) -> int:

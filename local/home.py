@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT_FOLDER = ".embedded-aws"
+# A file of this name in a spot job's folder takes its capacity away.
+INTERRUPTION = "interrupt"
 
 
 class LocalError(Exception):
@@ -45,6 +47,11 @@ class Home:
     @property
     def instances(self) -> Path:
         return self.folder / "instances"
+
+    @property
+    def jobs(self) -> Path:
+        """Beside the endpoints' folders, under a name that no endpoint can have."""
+        return self.instances / ".jobs"
 
     @property
     def scratch(self) -> Path:

@@ -4,19 +4,22 @@
     uri = "000000000000.dkr.ecr.us-east-1.amazonaws.com/classifier:*"
     command = ["{python}", "-m", "serving", "--model", "{model_dir}", "--port", "{port}"]
 
-`uri` may hold `*`. The command runs in the folder of the nearest pyproject.toml above the file, else in the file's own.
+`command` is what serves, `train` the image's own program for training jobs; an image with neither runs only what a
+job's ContainerEntrypoint says. `uri` may hold `*`. A command runs in the folder of the nearest pyproject.toml above the
+file, else in the file's own.
 """
 
 import fnmatch
 import re
 import string
+import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from local.home import LocalError
 
-PLACEHOLDERS = {"python", "model_dir", "port"}
+PLACEHOLDERS = {"command": {"python", "model_dir", "port"}, "train": {"python"}}
 _URI = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<repository>[^:@]+)"
 )
@@ -31,9 +34,13 @@ class Image:
     uri: str
     command: tuple[str, ...]
     folder: Path
+    train: tuple[str, ...] = ()
 
     def arguments(self, **values: str) -> list[str]:
         return [part.format(**values) for part in self.command]
+
+    def training(self) -> list[str]:
+        return [part.format(python=sys.executable) for part in self.train]
 
 
 @dataclass(frozen=True)
@@ -93,15 +100,20 @@ def read(path: Path) -> list[Image]:
 
 def _image(path: Path, folder: Path, entry: object) -> Image:
     where = f"The image registry file {path}, [[image]] {entry!r}"
-    if not isinstance(entry, dict) or set(entry) != {"uri", "command"}:
-        raise LocalError(f"{where}: an entry has the keys uri and command, and no others.")
-    uri, command = entry["uri"], entry["command"]
+    if not isinstance(entry, dict) or "uri" not in entry or set(entry) - {"uri", *PLACEHOLDERS}:
+        raise LocalError(f"{where}: an entry has the key uri, may have command and train, and has no others.")
+    uri = entry["uri"]
     if not isinstance(uri, str) or not uri:
         raise LocalError(f"{where}: uri must be a non-empty text.")
-    if not isinstance(command, list) or not command or not all(isinstance(part, str) for part in command):
-        raise LocalError(f"{where}: command must be a non-empty list of texts.")
-    for part in command:
-        unknown = {name for _, name, _, _ in string.Formatter().parse(part) if name is not None} - PLACEHOLDERS
+    programs = {key: _program(where, key, entry[key]) for key in PLACEHOLDERS if key in entry}
+    return Image(uri, programs.get("command", ()), folder, programs.get("train", ()))
+
+
+def _program(where: str, key: str, words: object) -> tuple[str, ...]:
+    if not isinstance(words, list) or not words or not all(isinstance(part, str) for part in words):
+        raise LocalError(f"{where}: {key} must be a non-empty list of texts.")
+    for part in words:
+        unknown = {name for _, name, _, _ in string.Formatter().parse(part) if name is not None} - PLACEHOLDERS[key]
         if unknown:
-            raise LocalError(f"{where}: {part!r} has the unknown placeholder {unknown}; known are {PLACEHOLDERS}.")
-    return Image(uri, tuple(command), folder)
+            raise LocalError(f"{where}: {part!r} has the unknown placeholder {unknown}; known are {PLACEHOLDERS[key]}.")
+    return tuple(words)

@@ -12,9 +12,22 @@ class Inert:
 
 
 ACCEPTED_WITHOUT_EFFECT = (
-    Inert("InstanceType of an endpoint's variant, memory size of a function", "every process has this machine"),
-    Inert("VolumeSizeInGB, KmsKeyId of an endpoint config", "no volume is attached, so there is none to encrypt"),
-    Inert("EnableNetworkIsolation of a model", "a container is a process here and shares this machine's network"),
+    Inert(
+        "InstanceType of an endpoint's variant or a job, memory size of a function", "every process has this machine"
+    ),
+    Inert(
+        "VolumeSizeInGB of a job or an endpoint config, KmsKeyId of an endpoint config",
+        "no volume is attached, so there is none to encrypt",
+    ),
+    Inert(
+        "EnableNetworkIsolation of a model or a job",
+        "a container is a process here and shares this machine's network; an isolated job gets no credentials",
+    ),
+    Inert(
+        "EnableInterContainerTrafficEncryption of a job",
+        "its instances talk to each other over this machine's loopback alone",
+    ),
+    Inert("InputMode FastFile of a channel", "its objects are files before the job begins, as in File"),
     Inert("ModelDataDownloadTimeoutInSeconds", "the model is on this machine already"),
     Inert("CodeBuild projects", "kept and described; a build needs Docker, so images come from the registry file"),
     Inert(

@@ -45,6 +45,16 @@ def _by_proc(group: int) -> list[Member]:
     return found
 
 
+def holding(variable: str) -> list[int]:
+    """Processes of this one's group that were started with NAME=VALUE; none on a system without /proc."""
+    wanted, found = variable.encode(), []
+    for one in members(os.getpgrp()):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+            if wanted in (PROC / str(one.pid) / "environ").read_bytes().split(b"\0"):
+                found.append(one.pid)
+    return found
+
+
 def _by_ps(group: int) -> list[Member]:
     asked = subprocess.Popen(["ps", "-axo", "pgid=,pid=,stat=,rss=,command="], stdout=subprocess.PIPE, text=True)
     shown, _ = asked.communicate()

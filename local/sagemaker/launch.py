@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local.authority import CannotAssume, Credentials, KeyAuthority, assume_role
-from local.images import Image, ImageRegistry, UnknownImage, ecr_repository
-from local.json_service import AwsError
+from local.authority import CannotAssume, Credentials, assume_role
+from local.images import Image, ImageRegistry
 from local.records import Document, Scope
 from local.sagemaker.artefact import fetch, s3_client, unpack
 from local.sagemaker.container_log import ContainerLog
@@ -17,9 +16,8 @@ from local.sagemaker.fleet import Fleet, VariantFleet
 from local.sagemaker.instance import Instance, LaunchFailed
 from local.sagemaker.launches import Launches
 from local.sagemaker.names import SERVICE_PRINCIPAL, arn, log_group
+from local.sagemaker.pull import pull
 from local.sagemaker.role_client import role_client
-
-PULL_ACTIONS = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 
 
 @dataclass(frozen=True)
@@ -90,23 +88,12 @@ class Launcher:
             raise LaunchFailed(f"Unable to assume the model's execution role: {error}.") from error
 
     def _pull(self, scope: Scope, uri: str, credentials: Credentials) -> Image:
-        """The role must be able to pull from the account's own registry, as on AWS; then the command is looked up."""
-        repository = ecr_repository(uri)
-        if repository is not None and repository.account == scope.account:
-            authority = KeyAuthority(credentials.access_key, repository.region)
-            try:
-                authority.require("ecr:GetAuthorizationToken", "*")
-                for action in PULL_ACTIONS:
-                    authority.require(action, repository.arn)
-            except AwsError as error:
-                raise LaunchFailed(
-                    f"The image '{uri}' could not be pulled. Please ensure that the role has permissions to pull it: "
-                    f"{error.message}."
-                ) from error
-        try:
-            return self.images.find(uri)
-        except UnknownImage as error:
-            raise LaunchFailed(f"The image '{uri}' does not exist or could not be pulled: {error}.") from error
+        image = pull(self.images, uri, credentials, own_account=scope.account)
+        if not image.command:
+            raise LaunchFailed(
+                f"The image '{uri}' serves nothing: its entry in the image registry file has no command."
+            )
+        return image
 
     def _model_data(self, container: Document, role: str, credentials: Credentials, folder: Path) -> None:
         source = container.get("ModelDataSource", {}).get("S3DataSource", {}).get("S3Uri")

@@ -13,6 +13,10 @@ ARN_TYPES = {
     "NotebookInstanceLifecycleConfig": "notebook-instance-lifecycle-config",
     "Pipeline": "pipeline",
     "TrainingJob": "training-job",
+    "ProcessingJob": "processing-job",
+    "TransformJob": "transform-job",
+    "HyperParameterTuningJob": "hyper-parameter-tuning-job",
+    "ModelPackage": "model-package",
 }
 
 

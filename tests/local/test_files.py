@@ -46,7 +46,9 @@ def test_no_registry_file_says_how_to_give_one():
     [
         ("[[image]", "is not valid TOML"),
         ("[image]\n", "may hold \\[\\[image\\]\\] tables only"),
-        ('[[image]]\nuri = "a"\n', "has the keys uri and command"),
+        ('[[image]]\ncommand = ["a"]\n', "has the key uri, may have command and train"),
+        ('[[image]]\nuri = "a"\nrun = ["a"]\n', "has the key uri, may have command and train"),
+        ('[[image]]\nuri = "a"\ntrain = ["{port}"]\n', "unknown placeholder {'port'}"),
         ('[[image]]\nuri = ""\ncommand = ["a"]\n', "uri must be a non-empty text"),
         ('[[image]]\nuri = "a"\ncommand = []\n', "command must be a non-empty list"),
         ('[[image]]\nuri = "a"\ncommand = ["{modeldir}"]\n', "unknown placeholder {'modeldir'}"),
