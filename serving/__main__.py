@@ -14,10 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from serving import logs
-from serving.artifact import opened
 from serving.errors import StartError
-from serving.server import serve
 from serving.settings import number, read_settings
+from serving.supervisor import Supervisor
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -37,8 +36,7 @@ def main(words: Sequence[str]) -> int:
         settings = read_settings(os.environ)
         if arguments.port is not None:
             settings = replace(settings, port=int(number("--port", arguments.port, "port")))
-        with opened(arguments.model) as artifact:
-            return serve(artifact, settings, arguments.host)
+        return Supervisor(arguments.model, settings, arguments.host).run()
     except StartError as error:
         sys.stderr.write(f"serving: {error}\n")
         return 1

@@ -5,6 +5,7 @@
 Prints what it holds and exits 0; or names the fault (file, key, value, what is allowed) and exits 1.
 """
 
+import errno
 import hashlib
 import json
 import shutil
@@ -23,6 +24,7 @@ from serving.preprocess import Preprocessing
 from serving.schema import check_metadata
 
 METADATA, NETWORK, WEIGHTS = "model.json", "model.onnx", "model.pt"
+INT8_NETWORK = "model.int8.onnx"
 MAX_UNPACKED_BYTES = 2 * 1024**3
 MAX_MEMBERS = 100
 MAX_METADATA_BYTES = 4 * 1024**2
@@ -42,14 +44,14 @@ class Artifact:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Artifact]:
+def opened(path: Path, precision: str = "fp32") -> Iterator[Artifact]:
     """Check an artefact; a packed one lies in a temporary folder until the end."""
     if path.is_dir():
-        yield read_artifact(path)
+        yield read_artifact(path, precision)
         return
     with tempfile.TemporaryDirectory(prefix="whippet-model-") as temporary:
         unpack(path, Path(temporary))
-        yield read_artifact(Path(temporary))
+        yield read_artifact(Path(temporary), precision)
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -74,8 +76,16 @@ def unpack(archive: Path, folder: Path) -> None:
                     )
                 with (folder / name).open("wb") as file:
                     shutil.copyfileobj(content, file)
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
-        raise StartError(f"{archive}: not a readable tar.gz ({error}); pack or copy it again") from error
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            raise StartError(f"{folder}: no room to unpack {archive} into; free some, or set TMPDIR") from error
+        raise unreadable(archive, error) from error
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise unreadable(archive, error) from error
+
+
+def unreadable(archive: Path, error: Exception) -> StartError:
+    return StartError(f"{archive}: not a readable tar.gz ({error}); pack or copy it again")
 
 
 def is_plain(name: str) -> bool:
@@ -83,14 +93,33 @@ def is_plain(name: str) -> bool:
     return bool(name) and name not in {".", ".."} and not set(name) & {"/", "\\", "\0"}
 
 
-def read_artifact(folder: Path) -> Artifact:
+def read_artifact(folder: Path, precision: str = "fp32") -> Artifact:
     """Check model.json and the hashes of the files it names."""
     metadata = read_metadata(folder / METADATA)
     check_metadata(folder / METADATA, metadata)
-    for name in (NETWORK, WEIGHTS):
+    network = network_of(folder, metadata, precision)
+    for name in dict.fromkeys((NETWORK, WEIGHTS, network.name)):
         check_file(folder / name, metadata["files"][name]["sha256"])
+    return described(metadata, network)
+
+
+def network_of(folder: Path, metadata: dict[str, Any], precision: str) -> Path:
+    """The network to serve: the one in 8 bits only where training kept it for its accuracy."""
+    if precision == "fp32":
+        return folder / NETWORK
+    told = metadata.get("int8", {"reason": "its training did not try"})
+    if told.get("kept"):
+        return folder / INT8_NETWORK
+    raise StartError(
+        f"{folder / METADATA}: int8 was asked for, and this artefact has no such network: {told['reason']}; "
+        'set serving.precision = "fp32" in the stage file, or train again'
+    )
+
+
+def described(metadata: dict[str, Any], network: Path) -> Artifact:
+    """What a model.json that has been checked says of a network."""
     return Artifact(
-        network=folder / NETWORK,
+        network=network,
         version=metadata["version"],
         labels=tuple(metadata["labels"]),
         preprocessing=recipe_of(metadata),
@@ -148,11 +177,12 @@ def main(words: Sequence[str]) -> int:
     if len(words) != 1:
         sys.stderr.write("usage: python -m serving.artifact FILE_OR_FOLDER\n")
         return 2
-    from serving.engine import Engine  # noqa: PLC0415 (reading an artefact needs no ONNX Runtime, judging one does)
+    # Reading an artefact needs no ONNX Runtime, judging one does.
+    from serving.engine import check_signature, load, session_options  # noqa: PLC0415
 
     try:
         with opened(Path(words[0])) as artifact:
-            Engine(artifact, threads=1)
+            check_signature(artifact, load(artifact.network, session_options(threads=1)))
     except StartError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -1,5 +1,7 @@
 """What computes: ONNX Runtime on the CPU behind four methods, so that another engine can take its place."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -16,66 +18,104 @@ class EngineError(Exception):
     """The engine did not answer: the model or the machine is at fault, never the picture."""
 
 
-class Engine:
-    """One network in memory, for several threads at once."""
+class NotFiniteError(EngineError):
+    """It answered, with what is no number: of a picture the network's fault, of an array of floats perhaps not."""
 
-    def __init__(self, artifact: Artifact, threads: int) -> None:
-        self._artifact = artifact
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # spinning threads would take the core from the decoding of the next picture
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(artifact.network, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
-            raise StartError(f"{artifact.network}: ONNX Runtime cannot load it: {first_line(error)}") from error
-        self._check_signature()
+    def __init__(self) -> None:
+        super().__init__("the network answered with numbers that are not finite")
+
+
+class Engine(Protocol):
+    """What the server asks of an engine, beside being made for an artefact. Several threads call `infer` at once."""
 
     def warm_up(self) -> None:
-        """Answer once for an empty picture, so that the first request finds memory and threads in place."""
-        recipe = self._artifact.preprocessing
-        self.infer(np.zeros((1, 3, recipe.height, recipe.width), dtype=np.float32))
+        """Answer once in each way, so that the first request finds memory and threads in place."""
 
     def infer(self, batch: Batch) -> Batch:
-        """Logits, one row an image."""
-        try:
-            logits: Batch = self._session.run([self._artifact.output_name], {self._artifact.input_name: batch})[0]
-        except Exception as error:  # as above
-            raise EngineError(first_line(error)) from error
-        if not np.isfinite(logits).all():
-            raise EngineError("the network answered with numbers that are not finite")
-        return logits
+        """Logits, one row an image, computed by the calling thread alone."""
+
+    def infer_on_all_cores(self, batch: Batch) -> Batch:
+        """The same with every core; only one caller at a time."""
 
     def close(self) -> None:
         """Give the network's memory back."""
-        del self._session
-
-    def _check_signature(self) -> None:
-        """Refuse a network whose input or output is not the one that model.json describes."""
-        artifact = self._artifact
-        recipe = artifact.preprocessing
-        for kind, name, nodes, shape in (
-            ("input", artifact.input_name, self._session.get_inputs(), [3, recipe.height, recipe.width]),
-            ("output", artifact.output_name, self._session.get_outputs(), [len(artifact.labels)]),
-        ):
-            node = next((node for node in nodes if node.name == name), None)
-            found = "none" if node is None else f"{node.type} {node.shape}"
-            if node is None or node.type != "tensor(float)" or node.shape[1:] != shape:
-                wanted = f"tensor(float) {['batch', *shape]}"
-                raise StartError(
-                    f"{artifact.network}: {kind} '{name}' is {found}, but model.json describes {wanted}; "
-                    "the two belong to different models"
-                )
 
 
-class Inferring(Protocol):
-    """What the server asks of an engine."""
+class OnnxEngine:
+    """A prepared network (preparing.py) in two sessions over the same weights: for one thread, and for all cores."""
 
-    def warm_up(self) -> None: ...
-    def infer(self, batch: Batch) -> Batch: ...
-    def close(self) -> None: ...
+    def __init__(self, artifact: Artifact, network: Path, processors: Sequence[int], *, pinned: bool) -> None:
+        self._artifact = artifact
+        self._narrow = load(network, session_options(threads=1, prepared=True))
+        self._wide = self._narrow
+        if len(processors) > 1:
+            options = session_options(threads=len(processors), prepared=True)
+            if pinned:
+                # The calling thread is the first; processors count from 1 here.
+                others = ";".join(str(processor + 1) for processor in processors[1:])
+                options.add_session_config_entry("session.intra_op_thread_affinities", others)
+            self._wide = load(network, options)
+        check_signature(artifact, self._narrow)
+
+    def warm_up(self) -> None:
+        recipe = self._artifact.preprocessing
+        empty = np.zeros((1, 3, recipe.height, recipe.width), dtype=np.float32)
+        self.infer(empty)
+        self.infer_on_all_cores(empty)
+
+    def infer(self, batch: Batch) -> Batch:
+        return self._run(self._narrow, batch)
+
+    def infer_on_all_cores(self, batch: Batch) -> Batch:
+        return self._run(self._wide, batch)
+
+    def close(self) -> None:
+        del self._narrow, self._wide
+
+    def _run(self, session: onnxruntime.InferenceSession, batch: Batch) -> Batch:
+        try:
+            logits: Batch = session.run([self._artifact.output_name], {self._artifact.input_name: batch})[0]
+        except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
+            raise EngineError(first_line(error)) from error
+        return logits
+
+
+def session_options(*, threads: int, prepared: bool = False) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Spinning threads would take the core from the decoding of the next picture.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    if prepared:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        # Weights are mapped from their file; what little is left goes to no arena that would keep room for more.
+        options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
+    return options
+
+
+def load(network: Path, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+    try:
+        return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # as above
+        raise StartError(f"{network}: ONNX Runtime cannot load it: {first_line(error)}") from error
+
+
+def check_signature(artifact: Artifact, session: onnxruntime.InferenceSession) -> None:
+    """Refuse a network whose input or output is not the one that model.json describes."""
+    recipe = artifact.preprocessing
+    for kind, name, nodes, shape in (
+        ("input", artifact.input_name, session.get_inputs(), [3, recipe.height, recipe.width]),
+        ("output", artifact.output_name, session.get_outputs(), [len(artifact.labels)]),
+    ):
+        node = next((node for node in nodes if node.name == name), None)
+        found = "none" if node is None else f"{node.type} {node.shape}"
+        if node is None or node.type != "tensor(float)" or node.shape[1:] != shape:
+            wanted = f"tensor(float) {['batch', *shape]}"
+            raise StartError(
+                f"{artifact.network}: {kind} '{name}' is {found}, but model.json describes {wanted}; "
+                "the two belong to different models"
+            )
 
 
 def first_line(error: Exception) -> str:

@@ -4,8 +4,10 @@ The recipe's meaning is docs/artefact.md; the training code applies it with code
 equal. Nothing is decoded before its header has passed the limits.
 """
 
+import contextlib
 import io
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,24 +47,44 @@ class Preprocessing:
     std: tuple[float, float, float]
 
 
-def decode(body: bytes, recipe: Preprocessing, max_pixels: int) -> NDArray[np.uint8]:
+@dataclass(frozen=True)
+class Limits:
+    """What pictures may take of memory."""
+
+    max_pixels: int = 25_000_000
+    """Of one picture, by its header."""
+    large_pixels: int = 4_000_000
+    """Pictures that decode to more do so one at a time: several at once could take more memory than there is."""
+    alone: threading.Lock = field(default_factory=threading.Lock)
+
+
+def decode(content: bytes | NDArray[np.uint8], recipe: Preprocessing, limits: Limits) -> NDArray[np.uint8]:
     """Read one picture into height x width x 3 bytes; a picture that cannot be read is the sender's fault."""
     try:
-        with Image.open(io.BytesIO(body), formats=FORMATS) as image:
-            check_size(image, max_pixels)
-            return np.asarray(prepare(image, recipe))
+        with opened(content) as image:
+            check_size(image, limits.max_pixels)
+            draft(image, recipe)
+            with limits.alone if image.width * image.height > limits.large_pixels else contextlib.nullcontext():
+                return np.asarray(prepare(image, recipe))
     except RequestError:
         raise
     except UnidentifiedImageError as error:
         allowed = ", ".join(FORMATS)
         raise RequestError(415, "image_format_unknown", f"The body is no image in a format of {allowed}.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise RequestError(413, "image_too_large", too_many_pixels(max_pixels)) from error
+        raise RequestError(413, "image_too_large", too_many_pixels(limits.max_pixels)) from error
     except MemoryError as error:
         raise RequestError(503, "out_of_memory", "There is no memory to decode this image; try again.") from error
     except Exception as error:  # Pillow raises whatever the damage leads to, KeyError and struct.error among it
         reason = f"The image is damaged: {type(error).__name__}."
         raise RequestError(422, "image_unreadable", reason) from error
+
+
+def opened(content: bytes | NDArray[np.uint8]) -> Image.Image:
+    """The picture of a file, its header read and no more; or of an array."""
+    if isinstance(content, bytes):
+        return Image.open(io.BytesIO(content), formats=FORMATS)
+    return Image.fromarray(content)
 
 
 def check_size(image: Image.Image, max_pixels: int) -> None:
@@ -78,10 +100,14 @@ def too_many_pixels(max_pixels: int) -> str:
     return f"at most {max_pixels} pixels are allowed, send a smaller one."
 
 
-def prepare(image: Image.Image, recipe: Preprocessing) -> Image.Image:
-    """Decode, turn upright, flatten to RGB, cut the centre and scale it."""
+def draft(image: Image.Image, recipe: Preprocessing) -> None:
+    """Let a JPEG be decoded at a fraction of its size."""
     if image.format == "JPEG" and recipe.jpeg_draft:
         image.draft(None, (recipe.resize * recipe.jpeg_draft,) * 2)
+
+
+def prepare(image: Image.Image, recipe: Preprocessing) -> Image.Image:
+    """Decode, turn upright, flatten to RGB, cut the centre and scale it."""
     image.load()
     turn = TURNS.get(orientation(image)) if recipe.exif == "upright" else None
     image = flatten(image, recipe.background)
@@ -128,3 +154,11 @@ def normalise(pixels: NDArray[np.uint8], recipe: Preprocessing) -> NDArray[np.fl
         np.multiply(pixels[..., channel], np.float32(recipe.scale / std), out=batch[0, channel])
         batch[0, channel] -= np.float32(mean / std)
     return batch
+
+
+def warm_up_codecs(recipe: Preprocessing, limits: Limits) -> None:
+    """Decode one tiny picture of each format, so that no request is the first to load a codec."""
+    for name in FORMATS:
+        picture = io.BytesIO()
+        Image.new("RGB", (8, 8)).save(picture, name)
+        normalise(decode(picture.getvalue(), recipe, limits), recipe)

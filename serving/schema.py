@@ -83,6 +83,9 @@ RULES = (
     Rule("temperature", "a number above 0", positive),
 )
 FILE_NAMES = ("model.onnx", "model.pt")
+INT8_FILE = "model.int8.onnx"
+INT8_RULE = Rule("int8.kept", "true, or false with a reason beside it", lambda value: isinstance(value, bool))
+INT8_REASON_RULE = Rule("int8.reason", "a sentence", lambda value: isinstance(value, str) and bool(value.strip()))
 
 
 def check_metadata(path: Path, metadata: Any) -> None:  # noqa: ANN401 (any JSON value)
@@ -94,6 +97,8 @@ def check_metadata(path: Path, metadata: Any) -> None:  # noqa: ANN401 (any JSON
     for name in FILE_NAMES:
         rule = Rule(f"files.{name}.sha256", "64 hexadecimal digits in lower case", SHA256)
         check(path, rule, metadata, ["files", name, "sha256"])
+    if "int8" in metadata:
+        check_int8(path, metadata)
     known = {rule.key.removeprefix("preprocessing.") for rule in PREPROCESSING_RULES}
     for key in metadata["preprocessing"]:
         if key not in known:
@@ -106,6 +111,16 @@ def check_metadata(path: Path, metadata: Any) -> None:  # noqa: ANN401 (any JSON
         raise StartError(
             f"{path}: preprocessing.resize is {resize}; it must be at least the input's longer side, {largest}"
         )
+
+
+def check_int8(path: Path, metadata: dict[str, Any]) -> None:
+    """What training says of the network in 8 bits: a file to serve, or why there is none."""
+    check(path, INT8_RULE, metadata, ["int8", "kept"])
+    if not metadata["int8"]["kept"]:
+        check(path, INT8_REASON_RULE, metadata, ["int8", "reason"])
+        return
+    rule = Rule(f"files.{INT8_FILE}.sha256", "64 hexadecimal digits in lower case", SHA256)
+    check(path, rule, metadata, ["files", INT8_FILE, "sha256"])
 
 
 def check(path: Path, rule: Rule, metadata: dict[str, Any], keys: list[str]) -> None:

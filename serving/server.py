@@ -1,4 +1,4 @@
-"""One process's life: bind, warm up, serve, drain."""
+"""The worker process's life: load, warm up, serve, drain."""
 
 import asyncio
 import contextlib
@@ -6,18 +6,28 @@ import logging
 import os
 import signal
 import socket
+import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import uvicorn
 
 from serving.app import App
 from serving.artifact import Artifact
-from serving.engine import Engine, EngineError
+from serving.connection import Connection
+from serving.cores import engine_processors
+from serving.engine import EngineError, OnnxEngine
+from serving.engine_room import EngineRoom, Turn, pace_of
 from serving.errors import StartError
+from serving.health import Health
 from serving.predictor import Predictor
+from serving.preprocess import Limits, warm_up_codecs
 from serving.settings import Settings
 from serving.workers import Workers
 
@@ -27,10 +37,18 @@ log = logging.getLogger("serving")
 KEEP_ALIVE_SECONDS = 75
 LAST_JOB_SECONDS = 1.0
 NEWCOMERS_SECONDS = 0.05
+BEAT_SECONDS = 0.25
+WEDGED = 3
+"""Exit status of a worker that gave up on a thread that is stuck."""
 
 
 class Server(uvicorn.Server):
     """Uvicorn's, but a process that has drained after a signal ends with status 0 instead of by that signal."""
+
+    def __init__(self, config: uvicorn.Config, beat: Callable[[], None] = lambda: None) -> None:
+        super().__init__(config)
+        self._beat = beat
+        self._beating: asyncio.Task[None] | None = None
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -43,6 +61,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self._beating = asyncio.create_task(self._keep_beating())
         for listening in sockets or []:
             host, port = listening.getsockname()[:2]
             log.info("ready", extra={"facts": {"host": host, "port": port, "pid": os.getpid()}})
@@ -55,6 +74,12 @@ class Server(uvicorn.Server):
         newcomers.cancel()
         log.info("drained", extra={"facts": {"seconds": round(time.monotonic() - start, 2)}})
 
+    async def _keep_beating(self) -> None:
+        """Show whoever started this process that its event loop turns."""
+        while True:
+            self._beat()
+            await asyncio.sleep(BEAT_SECONDS)
+
     async def _close_newcomers(self, known: set[Any]) -> None:
         """Uvicorn tells the connections of this moment to end. One that was being accepted joins them just afterwards,
         and would idle until the time for draining is over."""
@@ -65,41 +90,81 @@ class Server(uvicorn.Server):
             await asyncio.sleep(NEWCOMERS_SECONDS)
 
 
-def serve(artifact: Artifact, settings: Settings, host: str) -> int:
-    """Serve until a signal comes; the port opens only once the engine has answered."""
-    listening = bind(host, settings.port)
-    engine = Engine(artifact, settings.engine_threads)
-    predictor = Predictor(artifact, engine, settings.max_pixels)
+def serve(
+    artifact: Artifact,
+    network: Path,
+    settings: Settings,
+    listening: socket.socket,
+    *,
+    replaced: int,
+    beat: Callable[[], None],
+) -> int:
+    """Serve until a signal comes; nobody can connect before the engine has answered."""
+    processors, pinned = engine_processors(), settings.pinned == "yes"
+    if settings.cores:
+        processors = (processors * settings.cores)[: settings.cores]
+        pinned = pinned and len(set(processors)) == len(processors)
+    engine = OnnxEngine(artifact, network, processors, pinned=pinned)
+    recipe = artifact.preprocessing
+    empty = np.zeros((1, 3, recipe.height, recipe.width), dtype=np.float32)
     try:
-        predictor.warm_up()
+        engine.warm_up()
+        pace = pace_of(engine, empty, len(processors), settings.max_batch)
     except EngineError as error:
         raise StartError(f"{artifact.network}: the first inference failed: {error}") from error
-    workers = Workers(settings.workers)
-    app = App(predictor, workers, settings)
+    limits = Limits(settings.max_pixels)
+    warm_up_codecs(recipe, limits)
+    decoders = Workers(settings.decoders or max(2, len(processors)))
+    room = EngineRoom(engine, processors, pace, pinned=pinned)
+    predictor = Predictor(artifact, decoders, room, limits, settings.max_images, settings.queue_seconds)
+    health = Health({"decoder": decoders, "engine": room}, partial(probe, room, empty), settings.wedged_seconds)
     facts = {"model_version": artifact.version, "labels": len(artifact.labels), **asdict(settings)}
-    log.info("loaded", extra={"facts": facts})
-    Server(uvicorn_config(app, settings)).run(sockets=[listening])
-    if not workers.close(LAST_JOB_SECONDS):
+    pinned_to = processors if pinned else None
+    log.info("loaded", extra={"facts": facts | asdict(pace) | {"processors": len(processors), "pinned_to": pinned_to}})
+
+    def watched_beat() -> None:
+        if health.is_lost():
+            end_at_once(f"{health.fault()}; the process ends, so that another can take its place")
+        beat()
+
+    app = App(predictor, health, settings, cores=len(processors), replaced=replaced)
+    Server(uvicorn_config(app, settings), watched_beat).run(sockets=[listening])
+    if not (decoders.close(LAST_JOB_SECONDS) and room.close(LAST_JOB_SECONDS)):
         log.error("abandoned", extra={"facts": {"reason": "a request was still in the engine when the time was over"}})
-        logging.shutdown()
-        os._exit(1)  # an orderly end would wait for that thread
+        return 1
     engine.close()
     return 0
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Take the port before anything slow happens; nobody can connect until the server listens."""
-    # naming the protocol lets asyncio switch Nagle's algorithm off, which costs a kept-alive client 40 ms an answer
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-    except OSError as error:
-        listening.close()
-        raise StartError(
-            f"--host {host} --port {port}: cannot listen there ({error.strerror}); choose another"
-        ) from error
-    return listening
+def probe(room: EngineRoom, empty: np.ndarray[Any, Any], health: Health) -> None:
+    """Have the engine answer for an empty picture, and tell its health."""
+
+    def done(_turn: Turn, result: object) -> None:
+        if isinstance(result, Exception):
+            health.engine_failed()
+        else:
+            health.engine_answered()
+
+    # The event loop asks, which must not wait.
+    room.submit(Turn(empty, done), wait=False)
+
+
+def end_with(lifeline: int) -> None:
+    """End this process as soon as the other end of a pipe is closed: nothing is left behind that nobody watches."""
+
+    def wait() -> None:
+        os.read(lifeline, 1)
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def end_at_once(reason: str) -> None:
+    """An orderly end would wait for the thread that is stuck."""
+    log.critical("wedged", extra={"facts": {"reason": reason}})
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(WEDGED)
 
 
 def uvicorn_config(app: App, settings: Settings) -> uvicorn.Config:
@@ -107,7 +172,7 @@ def uvicorn_config(app: App, settings: Settings) -> uvicorn.Config:
         app,
         lifespan="off",
         loop="asyncio",
-        http="h11",
+        http=type("LimitedConnection", (Connection,), {"max_connections": settings.max_connections}),
         ws="none",
         log_config=None,
         access_log=False,

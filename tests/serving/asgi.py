@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,12 @@ import numpy as np
 from serving.app import App
 from serving.artifact import Artifact
 from serving.engine import EngineError
+from serving.engine_room import EngineRoom, Pace
+from serving.health import Health
 from serving.http import Message
 from serving.predictor import Predictor
+from serving.preprocess import Limits
+from serving.server import probe
 from serving.settings import Settings
 from serving.workers import Workers
 from tests.serving.pictures import jpeg
@@ -23,6 +28,7 @@ from tests.serving.test_preprocess import RECIPE
 
 PICTURE = jpeg()
 ARTIFACT = Artifact(Path("model.onnx"), "fake-1", ("a", "b", "c"), RECIPE, "image", "logits", 1.0)
+EMPTY = np.zeros((1, 3, 64, 64), np.float32)
 
 
 @dataclass
@@ -32,18 +38,25 @@ class FakeEngine:
     gate: threading.Event = field(default_factory=threading.Event)
     entered: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     broken: bool = False
-    calls: int = 0
+    sizes: list[int] = field(default_factory=list)
+    on_all_cores: int = 0
 
     def warm_up(self) -> None:
-        self.infer(np.zeros((1, 3, 64, 64), np.float32))
+        self.infer(EMPTY)
 
     def infer(self, batch: np.ndarray) -> np.ndarray:
-        self.calls += 1
+        self.sizes.append(len(batch))
         self.entered.release()
         self.gate.wait(30)
         if self.broken:
             raise EngineError("out of memory")
-        return np.array([[1.0, 3.0, 2.0]], dtype=np.float32)
+        return (
+            np.array([[1.0, 3.0, 2.0]] * len(batch), dtype=np.float32) + batch.max(axis=(1, 2, 3), initial=0)[:, None]
+        )
+
+    def infer_on_all_cores(self, batch: np.ndarray) -> np.ndarray:
+        self.on_all_cores += 1
+        return self.infer(batch)
 
     def close(self) -> None:
         self.gate.set()
@@ -55,18 +68,26 @@ class House:
 
     app: App
     engine: FakeEngine
-    workers: Workers
+    decoders: Workers
+    room: EngineRoom
+
+    def close(self) -> bool:
+        return self.decoders.close(10) and self.room.close(10)
 
 
 @contextmanager
-def house(**settings: float) -> Iterator[House]:
-    engine, chosen = FakeEngine(), replace(Settings(workers=1, queue_length=1), **settings)
-    workers = Workers(chosen.workers)
+def house(cores: int = 1, pace: Pace | None = None, **settings: float) -> Iterator[House]:
+    engine, chosen = FakeEngine(), replace(Settings(queue_length=1), **settings)
+    decoders, room = Workers(2), EngineRoom(engine, list(range(cores)), pace or Pace(0, 1), pinned=False)
+    limits = Limits(chosen.max_pixels)
+    predictor = Predictor(ARTIFACT, decoders, room, limits, chosen.max_images, chosen.queue_seconds)
+    health = Health({"decoder": decoders, "engine": room}, partial(probe, room, EMPTY), chosen.wedged_seconds)
+    ours = House(App(predictor, health, chosen, cores=cores, replaced=0), engine, decoders, room)
     try:
-        yield House(App(Predictor(ARTIFACT, engine, chosen.max_pixels), workers, chosen), engine, workers)
+        yield ours
     finally:
         engine.gate.set()
-        assert workers.close(10)
+        assert ours.close()
 
 
 @dataclass

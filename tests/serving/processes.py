@@ -40,7 +40,9 @@ class ServerProcess:
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.port: int = self.wait_for("ready")["port"]
+        ready = self.wait_for("ready")
+        self.port: int = ready["port"]
+        self.worker_pid: int = ready["pid"]
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -74,7 +76,7 @@ class ServerProcess:
         return self.ask("POST", "/invocations", body, Content_Type=content_type, **headers)
 
     def resident_bytes(self) -> int:
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        pages = int(Path(f"/proc/{self.worker_pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     def stop(self) -> int:

@@ -14,7 +14,7 @@ from serving.errors import RequestError
 from serving.preprocess import decode
 from tests.serving.pictures import ODD_PICTURES, RGB, encode, jpeg
 from tests.serving.processes import ServerProcess, read_answer
-from tests.serving.test_preprocess import MAX_PIXELS, RECIPE
+from tests.serving.test_preprocess import LIMITS, RECIPE
 
 REFUSALS = {400, 413, 415, 422}
 MEGABYTE = 1024**2
@@ -93,7 +93,7 @@ def test_bomb_takes_no_memory(server: ServerProcess, name: str) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        *[b"", b"{", b"[]", b"null", b"{}", b'{"image": 1}', b'{"image": "***"}', b'{"image": ""}'],
+        *[b"", b"{", b"[]", b"[1]", b"null", b"{}", b'{"image": 1}', b'{"image": "***"}', b'{"image": ""}'],
         *[b'{"image": "\\u00e9"}', b'{"image": "aGk=", "more": 1}', b'{"url": "http://169.254.169.254/"}'],
         *[b"[" * 100_000, b"\xff\xfe\x00"],
     ],
@@ -133,7 +133,7 @@ def test_malformed_http_does_not_stop_the_server(server: ServerProcess, garbage:
 def answered_or_refused(body: bytes) -> None:
     """Decoding ends in pixels or in a RequestError; any other exception fails the test."""
     try:
-        assert decode(body, RECIPE, MAX_PIXELS).shape == (64, 64, 3)
+        assert decode(body, RECIPE, LIMITS).shape == (64, 64, 3)
     except RequestError as error:
         assert error.status in REFUSALS
 

@@ -74,9 +74,9 @@ def test_network_that_onnx_runtime_cannot_read_is_refused(model_dir: Path) -> No
 
 
 def test_wrong_setting_is_refused_with_its_reason() -> None:
-    result = refused("--model", str(MODEL), WHIPPET_SERVING_WORKERS="none")
+    result = refused("--model", str(MODEL), WHIPPET_SERVING_CORES="none")
     assert result.returncode == 1
-    assert result.stderr == "serving: WHIPPET_SERVING_WORKERS=none: it must be a whole number from 1 to 64\n"
+    assert result.stderr == "serving: WHIPPET_SERVING_CORES=none: it must be a whole number from 0 to 256\n"
 
 
 def test_port_in_use_is_refused_with_its_reason() -> None:

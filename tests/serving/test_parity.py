@@ -17,7 +17,7 @@ from training.evaluate import recipe_of as training_recipe_of
 from training.runtime import logits_of, open_session
 from training.scoring import softmax
 
-MAX_PIXELS = 25_000_000
+LIMITS = serving.Limits()
 INVERSE = {turn: turn for turn in Image.Transpose} | {
     Image.Transpose.ROTATE_90: Image.Transpose.ROTATE_270,
     Image.Transpose.ROTATE_270: Image.Transpose.ROTATE_90,
@@ -34,7 +34,7 @@ def pixels_of_both(name: str, tmp_path: Path, **changes: object) -> tuple[np.nda
     ours, theirs = both_recipes(**changes)
     path = tmp_path / name
     path.write_bytes(ODD_PICTURES[name])
-    return training.load(path, ours), serving.decode(ODD_PICTURES[name], theirs, MAX_PIXELS)
+    return training.load(path, ours), serving.decode(ODD_PICTURES[name], theirs, LIMITS)
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
@@ -75,8 +75,8 @@ def test_a_picture_stored_turned_is_read_upright(orientation: int) -> None:
     stored = Image.fromarray(scene()).transpose(INVERSE[serving.TURNS[orientation]])
     exif = Image.Exif()
     exif[serving.ORIENTATION_TAG] = orientation
-    read = serving.decode(encode(stored, "PNG", exif=exif), recipe, MAX_PIXELS)
-    upright = serving.decode(encode(Image.fromarray(scene()), "PNG"), recipe, MAX_PIXELS)
+    read = serving.decode(encode(stored, "PNG", exif=exif), recipe, LIMITS)
+    upright = serving.decode(encode(Image.fromarray(scene()), "PNG"), recipe, LIMITS)
     # turning comes before scaling, so that only the order of summation differs
     assert np.abs(read.astype(int) - upright).max() <= 1
 

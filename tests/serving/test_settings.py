@@ -6,7 +6,7 @@ from dataclasses import fields
 import pytest
 
 from serving.errors import StartError
-from serving.settings import BOUNDS, Settings, read_settings
+from serving.settings import BOUNDS, CHOICES, Settings, read_settings
 
 
 def fault(**environment: str) -> str:
@@ -32,9 +32,14 @@ def test_other_variables_are_none_of_its_business() -> None:
 
 
 def test_default_limits_lie_within_their_bounds() -> None:
-    for field in fields(Settings):
-        low, high = BOUNDS[field.name]
-        assert low <= getattr(Settings(), field.name) <= high
+    for name, (low, high) in BOUNDS.items():
+        assert low <= getattr(Settings(), name) <= high
+    for name, allowed in CHOICES.items():
+        assert getattr(Settings(), name) in allowed
+
+
+def test_every_setting_but_sagemakers_has_its_variable() -> None:
+    assert {field.name for field in fields(Settings)} - {"batch"} == {*BOUNDS, *CHOICES}
 
 
 @pytest.mark.parametrize("value", ["-1", "1e3", "many", "", "10001", "nan"])
@@ -50,5 +55,37 @@ def test_misspelt_variable_is_told_with_the_known_ones() -> None:
 
 
 def test_all_faults_are_told_at_once() -> None:
-    told = fault(WHIPPET_SERVING_WORKERS="0", WHIPPET_SERVING_MAX_PIXELS="x", SAGEMAKER_BIND_TO_PORT="70000")
+    told = fault(WHIPPET_SERVING_MAX_BATCH="0", WHIPPET_SERVING_MAX_PIXELS="x", SAGEMAKER_BIND_TO_PORT="70000")
     assert told.count("it must be") == 3
+
+
+def test_choice_is_told_with_what_there_is() -> None:
+    assert fault(WHIPPET_SERVING_PRECISION="bf16") == "WHIPPET_SERVING_PRECISION=bf16: it must be fp32 or int8"
+
+
+def test_batch_transform_makes_room_for_its_payload() -> None:
+    batch = read_settings({"SAGEMAKER_BATCH": "true", "SAGEMAKER_MAX_PAYLOAD_IN_MB": "20"})
+    assert batch.batch
+    assert batch.max_body_bytes == 20 * 1024**2
+    assert batch.max_pending_bytes >= 4 * batch.max_body_bytes
+    assert batch.request_seconds > 60
+
+
+def test_payload_without_a_limit_is_bounded_all_the_same() -> None:
+    unlimited = read_settings({"SAGEMAKER_BATCH": "true", "SAGEMAKER_MAX_PAYLOAD_IN_MB": "0"})
+    assert unlimited.max_body_bytes == 100 * 1024**2
+
+
+def test_variable_wins_over_what_batch_transform_would_set() -> None:
+    batch = read_settings({"SAGEMAKER_BATCH": "true", "WHIPPET_SERVING_MAX_IMAGES": "9"})
+    assert batch.max_images == 9
+
+
+def test_payload_of_an_endpoint_is_none_of_its_business() -> None:
+    assert read_settings({"SAGEMAKER_MAX_PAYLOAD_IN_MB": "20"}) == Settings()
+
+
+@pytest.mark.parametrize("value", ["101", "-1", "all", ""])
+def test_wrong_payload_is_told(value: str) -> None:
+    told = fault(SAGEMAKER_BATCH="true", SAGEMAKER_MAX_PAYLOAD_IN_MB=value)
+    assert told == f"SAGEMAKER_MAX_PAYLOAD_IN_MB={value}: it must be a whole number from 0 to 100"
