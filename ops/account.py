@@ -5,7 +5,7 @@ A stage of the account that only the embedded AWS has is looked for there; any o
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +25,8 @@ class Account:
     environment: Mapping[str, str]
     http_port: int | None = None
     """Where the embedded AWS serves its HTTP APIs without TLS; None on AWS."""
+    number: str = ""
+    """Twelve digits, once the credentials have been tried."""
 
     @property
     def poll_seconds(self) -> float:
@@ -70,7 +72,7 @@ def account_of(config: StageConfig) -> Account:
         raise OperatorError(
             f"These are credentials of account {found}; stage.account says {config.stage.account}. Use the other's."
         )
-    return account
+    return replace(account, number=found)
 
 
 def _embedded(config: StageConfig) -> Account:

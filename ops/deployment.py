@@ -16,6 +16,11 @@ class Resource:
     retained: bool
     """Whether it outlives its stack, as the deployed template says."""
 
+    @property
+    def noun(self) -> str:
+        """Bucket for AWS::S3::Bucket."""
+        return self.kind.rsplit("::", 1)[-1]
+
 
 @dataclass(frozen=True)
 class DeployedStack:

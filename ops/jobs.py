@@ -1,47 +1,92 @@
-"""Jobs that still run for a stage. A job is ours by the role it runs with, which no other stage has."""
+"""Pipeline runs and jobs that still work for a stage. A job is ours by its role, which no other stage has."""
 
-from collections.abc import Iterator
+import functools
+import time
+import uuid
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from ops.emptying import UNKNOWN
+from ops.errors import OperatorError
 
 # SageMaker's client, made at run time.
 Client = Any
 # Kind -> its calls, and where its list and its description hold name and role.
 KINDS = (
-    ("training_job", "TrainingJob", "InProgress"),
-    ("processing_job", "ProcessingJob", "InProgress"),
-    ("transform_job", "TransformJob", "InProgress"),
-    ("hyper_parameter_tuning_job", "HyperParameterTuningJob", "InProgress"),
+    ("training_job", "TrainingJob"),
+    ("processing_job", "ProcessingJob"),
+    ("transform_job", "TransformJob"),
+    ("hyper_parameter_tuning_job", "HyperParameterTuningJob"),
 )
+# A container has two minutes to end, and what it leaves is uploaded after that.
+STOP_SECONDS = 1800
 
 
-def stop_jobs(sagemaker: Client, roles: set[str]) -> list[str]:
-    """Stop what runs with one of these roles (names); the jobs' names."""
-    stopped = []
-    for call, kind, running in KINDS:
-        for name in _running(sagemaker, call, kind, running):
-            described = getattr(sagemaker, f"describe_{call}")(**{f"{kind}Name": name})
-            if _role(sagemaker, described).rsplit("/", 1)[-1] in roles:
-                getattr(sagemaker, f"stop_{call}")(**{f"{kind}Name": name})
-                stopped.append(name)
-    return stopped
+class Jobs:
+    """What still works is stopped and seen to its end: a job that stops still writes, and needs its role to do so."""
 
+    def __init__(self, sagemaker: Client, poll_seconds: float) -> None:
+        self._sagemaker, self._poll_seconds = sagemaker, poll_seconds
 
-def _running(sagemaker: Client, call: str, kind: str, status: str) -> Iterator[str]:
-    try:
-        pages = sagemaker.get_paginator(f"list_{call}s").paginate(StatusEquals=status)
-        yield from pages.search(f"{kind}Summaries[].{kind}Name")
-    except ClientError as error:
-        if error.response["Error"]["Code"] != UNKNOWN:
-            raise
+    def stop_runs(self, pipeline: str) -> list[str]:
+        """Stop the runs of this pipeline; their ids."""
+        found = self._runs(pipeline)
+        for run, status in found.items():
+            if status == "Executing":
+                self._sagemaker.stop_pipeline_execution(PipelineExecutionArn=run, ClientRequestToken=uuid.uuid4().hex)
+        self._see_to_their_end(set(found), lambda: self._runs(pipeline))
+        return [run.rsplit("/", 1)[-1] for run in found]
 
+    def stop(self, roles: set[str]) -> list[str]:
+        """Stop the jobs that run with one of these roles (names); the jobs' names."""
+        stopped: list[str] = []
+        for call, kind in KINDS:
+            found = self._jobs(call, kind)
+            ours = {name: status for name, status in found.items() if self._role(call, kind, name) in roles}
+            for name, status in ours.items():
+                if status == "InProgress":
+                    getattr(self._sagemaker, f"stop_{call}")(**{f"{kind}Name": name})
+            self._see_to_their_end(set(ours), functools.partial(self._jobs, call, kind))
+            stopped += ours
+        return stopped
 
-def _role(sagemaker: Client, described: dict[str, Any]) -> str:
-    """A transform job runs with its model's role; a tuning job with that of the trainings it starts."""
-    if "ModelName" in described:
-        return str(sagemaker.describe_model(ModelName=described["ModelName"]).get("ExecutionRoleArn", ""))
-    definitions = [described, described.get("TrainingJobDefinition", {}), *described.get("TrainingJobDefinitions", [])]
-    return next((str(found["RoleArn"]) for found in definitions if found.get("RoleArn")), "")
+    def _see_to_their_end(self, ours: set[str], working: Callable[[], Iterable[str]]) -> None:
+        deadline = time.monotonic() + STOP_SECONDS
+        while ours and (left := ours.intersection(working())):
+            if time.monotonic() > deadline:
+                raise OperatorError(
+                    f"{', '.join(sorted(left))} does not stop: see its log, then run the same command again."
+                )
+            time.sleep(self._poll_seconds)
+
+    def _runs(self, pipeline: str) -> dict[str, str]:
+        """ARN -> status of those that have not ended."""
+        pages = self._sagemaker.get_paginator("list_pipeline_executions").paginate(PipelineName=pipeline)
+        return {
+            run["PipelineExecutionArn"]: run["PipelineExecutionStatus"]
+            for run in pages.search("PipelineExecutionSummaries[]")
+            if run["PipelineExecutionStatus"] in ("Executing", "Stopping")
+        }
+
+    def _jobs(self, call: str, kind: str) -> dict[str, str]:
+        """Name -> status of those that have not ended, whosoever they are."""
+        found: dict[str, str] = {}
+        for status in ("InProgress", "Stopping"):
+            pages = self._sagemaker.get_paginator(f"list_{call}s").paginate(StatusEquals=status)
+            try:
+                found |= dict.fromkeys(pages.search(f"{kind}Summaries[].{kind}Name"), status)
+            except ClientError as error:
+                if error.response["Error"]["Code"] != UNKNOWN:
+                    raise
+        return found
+
+    def _role(self, call: str, kind: str, name: str) -> str:
+        """Its name. A transform job runs with its model's role; a tuning job with that of the trainings it starts."""
+        described = getattr(self._sagemaker, f"describe_{call}")(**{f"{kind}Name": name})
+        if "ModelName" in described:
+            model = self._sagemaker.describe_model(ModelName=described["ModelName"])
+            return str(model.get("ExecutionRoleArn", "")).rsplit("/", 1)[-1]
+        started = [described, described.get("TrainingJobDefinition", {}), *described.get("TrainingJobDefinitions", [])]
+        return next((str(found["RoleArn"]).rsplit("/", 1)[-1] for found in started if found.get("RoleArn")), "")

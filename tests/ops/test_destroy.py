@@ -4,14 +4,15 @@ import json
 
 import boto3
 import pytest
-from botocore.stub import Stubber
+from botocore.stub import ANY, Stubber
 
 from ops.console import Remark
 from ops.deployment import DeployedStack, Resource, in_order, stacks_of
-from ops.destroy import Notes, Teardown
 from ops.emptying import delete_packages, empty_bucket
 from ops.errors import OperatorError
-from ops.jobs import stop_jobs
+from ops.jobs import Jobs
+from ops.notes import Notes
+from ops.teardown import Teardown
 
 ROLE = "arn:aws:iam::111122223333:role/whippet-dev-training-Role-1"
 OTHER = "arn:aws:iam::111122223333:role/somebody-elses"
@@ -91,14 +92,56 @@ def test_jobs_of_this_stages_roles_are_stopped_and_others_left_alone(sagemaker):
         }
         for name in ("ours", "theirs")
     ]
-    stub.add_response("list_training_jobs", {"TrainingJobSummaries": summaries}, {"StatusEquals": "InProgress"})
+    ours, theirs = summaries
+    stopping = {**ours, "TrainingJobStatus": "Stopping"}
+
+    def listing(in_progress, stopping=()):
+        for status, listed in (("InProgress", in_progress), ("Stopping", stopping)):
+            answer = {"TrainingJobSummaries": list(listed)}
+            stub.add_response("list_training_jobs", answer, {"StatusEquals": status})
+
+    listing([ours, theirs])
     stub.add_response("describe_training_job", job("ours", ROLE), {"TrainingJobName": "ours"})
-    stub.add_response("stop_training_job", {}, {"TrainingJobName": "ours"})
     stub.add_response("describe_training_job", job("theirs", OTHER), {"TrainingJobName": "theirs"})
-    stub.add_client_error("list_processing_jobs", "UnknownOperationException")
-    stub.add_response("list_transform_jobs", {"TransformJobSummaries": []})
-    stub.add_response("list_hyper_parameter_tuning_jobs", {"HyperParameterTuningJobSummaries": []})
-    assert stop_jobs(found, {"whippet-dev-training-Role-1"}) == ["ours"]
+    stub.add_response("stop_training_job", {}, {"TrainingJobName": "ours"})
+    # Ours is waited for; the other's goes on.
+    listing([theirs], [stopping])
+    listing([theirs])
+    for kind in ("processing", "transform", "hyper_parameter_tuning"):
+        for _ in range(2):
+            stub.add_client_error(f"list_{kind}_jobs", "UnknownOperationException")
+    assert Jobs(found, 0.001).stop({"whippet-dev-training-Role-1"}) == ["ours"]
+
+
+RUN = "arn:aws:sagemaker:us-east-1:111122223333:pipeline/whippet-dev-training/execution/"
+
+
+def runs(**statuses):
+    return {
+        "PipelineExecutionSummaries": [
+            {"PipelineExecutionArn": RUN + name, "PipelineExecutionStatus": status} for name, status in statuses.items()
+        ]
+    }
+
+
+def test_runs_of_the_pipeline_are_stopped_and_seen_to_their_end(sagemaker):
+    """One that an interrupted run had stopped already is waited for as well."""
+    found, stub = sagemaker
+    asked = {"PipelineName": "whippet-dev-training"}
+    stub.add_response("list_pipeline_executions", runs(a="Executing", b="Succeeded", c="Stopping"), asked)
+    stub.add_response("stop_pipeline_execution", {}, {"PipelineExecutionArn": RUN + "a", "ClientRequestToken": ANY})
+    stub.add_response("list_pipeline_executions", runs(a="Stopping", b="Succeeded", c="Stopped"), asked)
+    stub.add_response("list_pipeline_executions", runs(a="Stopped", b="Succeeded", c="Stopped"), asked)
+    assert Jobs(found, 0.001).stop_runs("whippet-dev-training") == ["a", "c"]
+
+
+def test_a_run_that_does_not_stop_is_named(sagemaker, monkeypatch):
+    found, stub = sagemaker
+    monkeypatch.setattr("ops.jobs.STOP_SECONDS", 0)
+    for _ in range(2):
+        stub.add_response("list_pipeline_executions", runs(a="Stopping"))
+    with pytest.raises(OperatorError, match="execution/a does not stop"):
+        Jobs(found, 0.001).stop_runs("whippet-dev-training")
 
 
 def test_a_bucket_is_emptied_in_batches_that_s3_takes():
@@ -138,7 +181,10 @@ class Ec2:
 
     def search(self, _expression):
         kinds = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        return [{"NetworkInterfaceId": f"eni-{number}", "InterfaceType": kind} for number, kind in enumerate(kinds)]
+        return [
+            {"NetworkInterfaceId": f"eni-{number}", "InterfaceType": kind, "Status": "in-use"}
+            for number, kind in enumerate(kinds)
+        ]
 
 
 def teardown(ec2):
@@ -155,17 +201,21 @@ def test_the_network_waits_for_interfaces_that_services_made():
 
 
 def test_interfaces_that_never_go_are_named(monkeypatch):
-    monkeypatch.setattr("ops.destroy.INTERFACE_SECONDS", 0)
+    monkeypatch.setattr("ops.teardown.INTERFACE_SECONDS", 0)
     with pytest.raises(OperatorError, match="eni-0 in vpc-1 are still there"):
         teardown(Ec2([["lambda"]]))._wait_for_interfaces("vpc-1", Remark())
 
 
-def test_a_group_that_was_still_to_be_deleted_is_remembered_through_an_interruption(tmp_path):
+def test_what_is_still_to_go_and_what_stays_is_remembered_through_an_interruption(tmp_path):
     path = tmp_path / "folder" / "notes.json"
-    Notes(path).remember("/aws/sagemaker/Endpoints/whippet-dev-realtime")
+    bucket = Resource("AWS::S3::Bucket", "bucket-1", True)
+    first = Notes(path)
+    first.remember_log("/aws/sagemaker/Endpoints/whippet-dev-realtime")
+    first.remember(bucket)
     again = Notes(path)
-    assert again.log_groups == ["/aws/sagemaker/Endpoints/whippet-dev-realtime"]
-    again.forget("/aws/sagemaker/Endpoints/whippet-dev-realtime")
+    assert (again.log_groups, again.kept) == (["/aws/sagemaker/Endpoints/whippet-dev-realtime"], [bucket])
+    again.forget_log("/aws/sagemaker/Endpoints/whippet-dev-realtime")
+    again.forget(bucket)
     assert not path.exists()
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from botocore.exceptions import ClientError
 from local import control
 from ops import cdk, destroy
 from ops.__main__ import main
-from tests.system.deployed import API, DATA, IMAGE, OPERATIONS, SERVING, WORKBENCH, Deployed
+from ops.teardown import Teardown
+from tests.system.deployed import API, DATA, IMAGE, NETWORK, OPERATIONS, SERVING, WORKBENCH, Deployed
 
 pytestmark = pytest.mark.xdist_group("deployed")
 
@@ -57,6 +59,12 @@ def fill(deployed: Deployed) -> None:
     s3.create_multipart_upload(Bucket=deployed.bucket, Key="dataset/unfinished")
 
 
+def left_behind(deployed: Deployed) -> None:
+    """A network interface that its service no longer holds; EC2 refuses to delete the subnet with it."""
+    subnet = next(place for place in deployed.resources(NETWORK).values() if place.startswith("subnet-"))
+    deployed.root.client("ec2").create_network_interface(SubnetId=subnet)
+
+
 def test_a_stage_is_not_taken_away_where_nobody_can_be_asked(deployed, ops, capsys):
     assert ops(["destroy", "--stage", "local"]) == 1
     said = capsys.readouterr().err
@@ -77,17 +85,37 @@ def test_a_protected_stage_is_not_taken_away(deployed, ops, capsys):
     )
 
 
-def test_a_stage_is_taken_away_whole_and_what_stays_is_told(deployed, ops, capsys):
+def interrupted_at(name):
+    whole = Teardown._delete
+
+    def delete(self, stack, remark):
+        if stack.name == name:
+            raise KeyboardInterrupt
+        whole(self, stack, remark)
+
+    return delete
+
+
+def test_a_stage_is_taken_away_whole_and_what_stays_is_told(deployed, ops, capsys, monkeypatch):
+    """The key of the first stack as well, which is gone when an interrupted run is begun again."""
     instances = str(deployed.running.home.instances / deployed.endpoint)
     assert any(instances in command for command in endpoint_processes())
     fill(deployed)
+    left_behind(deployed)
     buckets = [resource for name, resource in deployed.resources(DATA).items() if name in ("Bucket", "AccessLog")]
     log, own = deployed.endpoint_log, deployed.key.rsplit("/", 1)[-1]
     keys = [own, deployed.resources(OPERATIONS)["NewsKey"], deployed.resources(WORKBENCH)["NotebookKey"]]
 
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(Teardown, "_delete", interrupted_at(API))
+        assert ops(["destroy", "--stage", "local", "--yes"]) == 130
+    assert gone(deployed, OPERATIONS)
+    capsys.readouterr()
     assert ops(["destroy", "--stage", "local", "--yes", "--json"]) == 0
 
-    done = json.loads(capsys.readouterr().out)
+    said = capsys.readouterr()
+    assert re.search(r"network interfaces to go .* 1 went", said.err)
+    done = json.loads(said.out)
     assert done["stacks"].index(API) < done["stacks"].index(SERVING) < done["stacks"].index(DATA)
     assert done["objects"] >= 5
     assert all(gone(deployed, stack) for stack in (API, SERVING, IMAGE, DATA))
@@ -123,28 +151,25 @@ def test_cdk_refuses_a_bucket_that_holds_objects_and_ops_goes_on_from_there(depl
     assert bucket_is_gone(deployed, bucket)
 
 
-def deploy_kept_data(deployed: Deployed) -> tuple[str, str]:
-    """The Data stack alone, of a stage that keeps its data; bucket and key."""
+def test_data_that_the_stage_keeps_stays_with_its_price_and_goes_when_that_is_said(deployed, ops, capsys):
     deployed.deploy(deployed.changed(stage__retain_data=True), stack=DATA)
     deployed.forget()
     fill(deployed)
-    return deployed.bucket, deployed.key.rsplit("/", 1)[-1]
+    bucket, key = deployed.bucket, deployed.key.rsplit("/", 1)[-1]
 
-
-def test_data_that_the_stage_keeps_stays_and_is_told_with_its_price(deployed, ops, capsys):
-    bucket, key = deploy_kept_data(deployed)
     assert ops(["destroy", "--stage", "local", "--yes"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert gone(deployed, DATA)
-    assert not bucket_is_gone(deployed, bucket)
     assert deployed.root.client("s3").list_object_versions(Bucket=bucket)["Versions"]
     for told in (bucket, key, "`--also-data`", "0.023 a GB-month"):
         assert told in said
 
-
-def test_data_that_the_stage_keeps_goes_when_that_is_said(deployed, ops, capsys):
-    bucket, key = deploy_kept_data(deployed)
+    # No stack tells of it any more.
+    assert ops(["destroy", "--stage", "local", "--also-data"]) == 1
+    assert f"Bucket {bucket}, which an earlier run left, goes" in capsys.readouterr().err
     assert ops(["destroy", "--stage", "local", "--yes", "--also-data", "--json"]) == 0
     assert bucket_is_gone(deployed, bucket)
     assert deployed.root.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingDeletion"
     assert f"Key {key}" in {left["what"] for left in json.loads(capsys.readouterr().out)["left"]}
+    assert ops(["destroy", "--stage", "local", "--yes"]) == 0
+    assert "There is nothing of stage local" in capsys.readouterr().err
