@@ -14,7 +14,7 @@ from stacks.constructs.buckets import DATASET_PREFIX, MODELS_PREFIX, RUNS_PREFIX
 from stacks.constructs.intake import Intake
 from stacks.constructs.job_role import PROCESSING, TRAINING, TUNING, JobData, JobKind, JobRole
 from stacks.constructs.pipeline_role import PipelineRole
-from stacks.constructs.pipeline_steps import Places, definition
+from stacks.constructs.pipeline_steps import CHANNELS_OF_A_TRIAL, Places, definition
 from stacks.constructs.placement import Placement
 from stacks.constructs.serving_image import registered_image
 from stacks.constructs.training_code import TrainingCode
@@ -27,7 +27,7 @@ STEPS: dict[str, tuple[JobKind, JobData]] = {
     "Tune": (
         TUNING,
         JobData(
-            reads=[f"{RUNS_PREFIX}/*/data"],
+            reads=[f"{RUNS_PREFIX}/*/data/{split}" for split in CHANNELS_OF_A_TRIAL],
             writes=[f"{RUNS_PREFIX}/*/trials"],
             resumes=[f"{RUNS_PREFIX}/*/checkpoints/tune"],
         ),

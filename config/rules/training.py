@@ -14,7 +14,9 @@ from config.instances import (
 from config.registries import training_account
 from config.rules.table import Finding, rule
 from config.sections.stage import Stage
-from config.sections.training import Training
+from config.sections.training import Dimension, Training
+
+WHOLE_NUMBERS = frozenset({"batch_size", "epochs"})
 
 
 def _types(training: Training) -> Iterator[tuple[str, str]]:
@@ -94,11 +96,30 @@ def trials_at_once_are_among_all_trials(training: Training) -> Iterator[Finding]
 
 
 @rule("training")
-def ranges_rise(training: Training) -> Iterator[Finding]:
-    for key in ("learning_rate", "weight_decay"):
-        low, high = getattr(training.tuning, key)
-        if low >= high:
-            yield Finding(f"training.tuning.{key}", [low, high], "must be the smallest value, then a larger one")
+def dimensions_have_a_range_or_values(training: Training) -> Iterator[Finding]:
+    names = [dimension.name for dimension in training.tuning.space]
+    for number, dimension in enumerate(training.tuning.space):
+        key = f"training.tuning.space[{number}]"
+        if dimension.name in names[:number]:
+            yield Finding(f"{key}.name", dimension.name, "stands there twice; keep one of the two")
+        if (dimension.range is None) == (dimension.values is None):
+            message = "needs either range, as [0.001, 0.1], which is searched in between, or values, as [32, 64]"
+            yield Finding(f"{key}.name", dimension.name, message)
+        yield from _range_faults(key, dimension)
+
+
+def _range_faults(key: str, dimension: Dimension) -> Iterator[Finding]:
+    if dimension.range is None:
+        return
+    low, high = dimension.range
+    if low >= high:
+        yield Finding(f"{key}.range", dimension.range, "must be the smallest value, then a larger one")
+    elif dimension.scale == "logarithmic" and low <= 0:
+        message = 'has no logarithm at its start; begin above 0, or set scale = "linear"'
+        yield Finding(f"{key}.range", dimension.range, message)
+    elif dimension.name in WHOLE_NUMBERS and not all(isinstance(bound, int) for bound in dimension.range):
+        message = f"must be two whole numbers, as {dimension.name} is one"
+        yield Finding(f"{key}.range", dimension.range, message)
 
 
 @rule("training")

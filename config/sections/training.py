@@ -1,6 +1,6 @@
 """The pipeline that makes a model of a data set: prepare, tune, train, evaluate, register."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -9,7 +9,6 @@ from config.sections.section import InstanceType, LogDays, Section
 # SageMaker ends any job after 28 days.
 RunSeconds = Annotated[int, Field(ge=60, le=2_419_200)]
 VolumeGb = Annotated[int, Field(ge=1, le=16_384)]
-Range = Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=2, max_length=2)]
 
 
 class Hyperparameters(Section):
@@ -27,6 +26,17 @@ class Hyperparameters(Section):
     """Where every random choice begins; the same seed repeats a run."""
 
 
+class Dimension(Section):
+    name: Literal["learning_rate", "weight_decay", "batch_size", "epochs"]
+    """What is varied: a flag of training/train.py, whose fixed value it replaces."""
+    range: Annotated[list[int | float], Field(min_length=2, max_length=2)] | None = None
+    """The smallest and the largest value that is tried; whole numbers between two whole numbers."""
+    scale: Literal["linear", "logarithmic"] = "linear"
+    """How a range is searched: logarithmic where 0.001 to 0.01 matters as much as 0.01 to 0.1."""
+    values: Annotated[list[int | float | str], Field(min_length=2, max_length=30)] | None = None
+    """The values that are tried, where they are no range."""
+
+
 class Tuning(Section):
     instance_type: InstanceType
     """What each trial runs on."""
@@ -34,10 +44,8 @@ class Tuning(Section):
     """Trials in all; each is a training job."""
     parallel: Annotated[int, Field(ge=1, le=100)]
     """Trials at once; those that run together cannot learn from each other."""
-    learning_rate: Range
-    """The smallest and the largest learning rate that is tried."""
-    weight_decay: Range
-    """The smallest and the largest weight decay that is tried."""
+    space: Annotated[list[Dimension], Field(min_length=1, max_length=30)]
+    """What the trials vary, here and in `python -m training.tune`."""
 
 
 class Processing(Section):

@@ -3,22 +3,21 @@
 Everything that a run leaves lies below its own id: no checkpoint or result of another run can be taken for its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from config.sections.training import Training
+from config.sections.training import Dimension, Training
 from stacks.constructs.buckets import RUNS_PREFIX
+from stacks.constructs.training_metrics import training_metrics
 
 Json = dict[str, Any]
 DATASET_PARAMETER = "DatasetPrefix"
 CODE = "/opt/ml/input/data/code"
 PROCESSING = "/opt/ml/processing"
-# What a trial is judged by: training/train.py prints it once, for the epoch that it keeps.
-OBJECTIVE = "best_valid_accuracy"
-NUMBER = "([0-9.eE+-]+)"
-METRICS = (OBJECTIVE, "train_loss", "valid_loss", "test_accuracy")
-TUNED = ("learning-rate", "weight-decay")
+METRICS = training_metrics()
+# The whole set goes to the final training only; a trial never sees what the model is judged by in the end.
+CHANNELS, CHANNELS_OF_A_TRIAL = ("train", "valid", "test"), ("train", "valid")
 
 
 @dataclass(frozen=True)
@@ -88,14 +87,20 @@ def _prepare(config: Training, places: Places) -> Json:
 
 def _tune(config: Training, places: Places, model_name: str) -> Json:
     own = config.tuning
-    ranges = [
-        {"Name": name, "MinValue": f"{low:g}", "MaxValue": f"{high:g}", "ScalingType": "Logarithmic"}
-        for name, (low, high) in zip(TUNED, (own.learning_rate, own.weight_decay), strict=True)
-    ]
+    tuned = {flag_of(dimension) for dimension in own.space}
+    fixed = {name: value for name, value in hyperparameters(config, places, model_name).items() if name not in tuned}
     trial = {
-        "StaticHyperParameters": hyperparameters(config, places, model_name),
+        "StaticHyperParameters": {**fixed, "trial": "true"},
         "AlgorithmSpecification": _algorithm(places.tuning_image),
-        **_job(config, places, step="Tune", instance_type=own.instance_type, count=1, output="trials"),
+        **_job(
+            config,
+            places,
+            step="Tune",
+            instance_type=own.instance_type,
+            count=1,
+            output="trials",
+            channels=CHANNELS_OF_A_TRIAL,
+        ),
     }
     return {
         "Name": "Tune",
@@ -104,8 +109,11 @@ def _tune(config: Training, places: Places, model_name: str) -> Json:
             "HyperParameterTuningJobConfig": {
                 "Strategy": "Bayesian",
                 "ResourceLimits": {"MaxNumberOfTrainingJobs": own.jobs, "MaxParallelTrainingJobs": own.parallel},
-                "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": OBJECTIVE},
-                "ParameterRanges": {"ContinuousParameterRanges": ranges},
+                "HyperParameterTuningJobObjective": {
+                    "Type": METRICS.direction.capitalize(),
+                    "MetricName": METRICS.objective,
+                },
+                "ParameterRanges": _ranges(own.space),
                 "RandomSeed": config.hyperparameters.seed,
             },
             "TrainingJobDefinition": trial,
@@ -113,8 +121,30 @@ def _tune(config: Training, places: Places, model_name: str) -> Json:
     }
 
 
+def flag_of(dimension: Dimension) -> str:
+    """The hyperparameter's name, which is a flag of training/train.py."""
+    return dimension.name.replace("_", "-")
+
+
+def _ranges(space: Sequence[Dimension]) -> Json:
+    """The search space by kind; SageMaker takes bounds and values as texts."""
+    found: dict[str, list[Json]] = {}
+    for dimension in space:
+        if dimension.range is None:
+            values = [str(value) for value in dimension.values or ()]
+            found.setdefault("CategoricalParameterRanges", []).append({"Name": flag_of(dimension), "Values": values})
+            continue
+        low, high = (f"{bound:.12g}" for bound in dimension.range)
+        whole = all(isinstance(bound, int) for bound in dimension.range)
+        kind = "IntegerParameterRanges" if whole else "ContinuousParameterRanges"
+        bounds = {"MinValue": low, "MaxValue": high, "ScalingType": dimension.scale.capitalize()}
+        found.setdefault(kind, []).append({"Name": flag_of(dimension), **bounds})
+    return found
+
+
 def _train(config: Training, places: Places, model_name: str) -> Json:
-    best = {name: get(f"Steps.Tune.BestTrainingJob.TunedHyperParameters['{name}']") for name in TUNED}
+    tuned = [flag_of(dimension) for dimension in config.tuning.space]
+    best = {name: get(f"Steps.Tune.BestTrainingJob.TunedHyperParameters['{name}']") for name in tuned}
     return {
         "Name": "Train",
         "Type": "Training",
@@ -128,6 +158,7 @@ def _train(config: Training, places: Places, model_name: str) -> Json:
                 instance_type=config.instance_type,
                 count=config.instance_count,
                 output="training",
+                channels=CHANNELS,
             ),
         },
     }
@@ -154,13 +185,22 @@ def _algorithm(image: str) -> Json:
     return {
         "TrainingImage": image,
         "TrainingInputMode": "File",
-        "MetricDefinitions": [{"Name": name, "Regex": rf"\b{name}={NUMBER}"} for name in METRICS],
+        "MetricDefinitions": METRICS.definitions(),
     }
 
 
-def _job(config: Training, places: Places, *, step: str, instance_type: str, count: int, output: str) -> Json:
+def _job(
+    config: Training,
+    places: Places,
+    *,
+    step: str,
+    instance_type: str,
+    count: int,
+    output: str,
+    channels: Sequence[str],
+) -> Json:
     data = get("Steps.Prepare.ProcessingOutputConfig.Outputs['data'].S3Output.S3Uri")
-    channels = {name: join("/", data, name, "") for name in ("train", "valid", "test")}
+    inputs = {**{name: join("/", data, name, "") for name in channels}, "code": places.code_uri}
     resources: Json = {"InstanceType": instance_type, "InstanceCount": count, "VolumeSizeInGB": config.volume_gb}
     stopping: Json = {"MaxRuntimeInSeconds": config.max_run_seconds}
     if config.encrypt_volume:
@@ -169,7 +209,7 @@ def _job(config: Training, places: Places, *, step: str, instance_type: str, cou
         stopping["MaxWaitTimeInSeconds"] = config.spot.max_wait_seconds
     return {
         "RoleArn": places.roles[step],
-        "InputDataConfig": [_channel(name, uri) for name, uri in {**channels, "code": places.code_uri}.items()],
+        "InputDataConfig": [_channel(name, uri) for name, uri in inputs.items()],
         "OutputDataConfig": {"S3OutputPath": run_folder(places, output), "KmsKeyId": places.key},
         "CheckpointConfig": {"S3Uri": run_folder(places, f"checkpoints/{step.lower()}")},
         "ResourceConfig": resources,

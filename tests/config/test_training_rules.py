@@ -8,6 +8,7 @@ from config.load import parse_stage
 from tests.config.stage_file import changed, faults
 
 NVME = "keeps its data on local NVMe, for which SageMaker takes no key of a job's; set training.encrypt_volume = false"
+RATE = {"name": "learning_rate", "range": [0.001, 0.1]}
 SENTENCES = [
     (
         {"stage__region": "xx-nowhere-1", "network__zones": ["xx-nowhere-1a", "xx-nowhere-1b"]},
@@ -52,12 +53,24 @@ SENTENCES = [
         "training.tuning.parallel = 7: is above training.tuning.jobs = 6; lower it, or raise that",
     ),
     (
-        {"training__tuning__learning_rate": [0.02, 0.02]},
-        "training.tuning.learning_rate = [0.02, 0.02]: must be the smallest value, then a larger one",
+        {"training__tuning__space": [{"name": "learning_rate", "range": [0.02, 0.02]}]},
+        "training.tuning.space[0].range = [0.02, 0.02]: must be the smallest value, then a larger one",
     ),
     (
-        {"training__tuning__weight_decay": [0.1, 0.01]},
-        "training.tuning.weight_decay = [0.1, 0.01]: must be the smallest value, then a larger one",
+        {"training__tuning__space": [RATE, {"name": "weight_decay", "range": [0, 0.1], "scale": "logarithmic"}]},
+        "training.tuning.space[1].range = [0, 0.1]: has no logarithm at its start; begin above 0, or set scale",
+    ),
+    (
+        {"training__tuning__space": [RATE, RATE]},
+        'training.tuning.space[1].name = "learning_rate": stands there twice; keep one of the two',
+    ),
+    (
+        {"training__tuning__space": [{"name": "batch_size"}]},
+        'training.tuning.space[0].name = "batch_size": needs either range, as [0.001, 0.1], which is searched in between',
+    ),
+    (
+        {"training__tuning__space": [{"name": "batch_size", "range": [16, 64.5]}]},
+        "training.tuning.space[0].range = [16, 64.5]: must be two whole numbers, as batch_size is one",
     ),
     ({"training__instance_count": 101}, "training.instance_count = 101: must be less than or equal to 100"),
     ({"training__max_run_seconds": 2_419_201}, "training.max_run_seconds = 2419201: must be less than or equal to"),

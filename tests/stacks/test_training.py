@@ -165,7 +165,8 @@ def test_training_repeats_the_best_trial_with_its_values():
     ranges = pipelines.arguments(template, "Tune")["HyperParameterTuningJobConfig"]["ParameterRanges"]
     tuned = {one["Name"] for one in ranges["ContinuousParameterRanges"]}
     final, trials = pipelines.arguments(template, "Train")["HyperParameters"], pipelines.trial(template)
-    assert {**trials["StaticHyperParameters"], **{name: final[name] for name in tuned}} == final
+    fixed = {name: value for name, value in trials["StaticHyperParameters"].items() if name != "trial"}
+    assert {**fixed, **{name: final[name] for name in tuned}} == final
     assert {name: pipelines.text(final[name]) for name in tuned} == {
         name: f"<Steps.Tune.BestTrainingJob.TunedHyperParameters['{name}']>" for name in tuned
     }
@@ -194,11 +195,49 @@ def test_a_data_set_is_read_by_its_folder_and_not_by_the_start_of_its_name():
     inputs = pipelines.arguments(training(), "Prepare")["ProcessingInputs"]
     (dataset,) = [one["S3Input"]["S3Uri"] for one in inputs if one["InputName"] == "dataset"]
     assert uri(dataset) == "s3://BUCKET/<Parameters.DatasetPrefix>/"
-    for step in ("Tune", "Train"):
+    for step, splits in (("Tune", ("train", "valid")), ("Train", ("train", "valid", "test"))):
         channels = {c["ChannelName"]: c["DataSource"]["S3DataSource"] for c in job(training(), step)["InputDataConfig"]}
-        assert {name: uri(channels[name]["S3Uri"]) for name in ("train", "valid", "test")} == {
-            name: f"{DATA}/{name}/" for name in ("train", "valid", "test")
+        del channels["code"]
+        assert {name: uri(channel["S3Uri"]) for name, channel in channels.items()} == {
+            name: f"{DATA}/{name}/" for name in splits
         }
+
+
+def test_a_trial_gets_no_test_pictures_and_may_not_read_any():
+    role = statements(roles(training())["TuneRole"])
+    assert "/data/test" not in str(role) and "runs/*/data/*" not in str(role)
+    assert pipelines.trial(training())["StaticHyperParameters"]["trial"] == "true"
+
+
+def test_each_kind_of_dimension_reaches_the_tuner_in_its_own_list():
+    space = [
+        {"name": "learning_rate", "range": [0.0005, 0.02], "scale": "logarithmic"},
+        {"name": "epochs", "range": [5, 20]},
+        {"name": "batch_size", "values": [32, 64]},
+    ]
+    template = variants.rooms(training__tuning__space=space)["training"]
+    ranges = pipelines.arguments(template, "Tune")["HyperParameterTuningJobConfig"]["ParameterRanges"]
+    assert ranges == {
+        "ContinuousParameterRanges": [
+            {"Name": "learning-rate", "MinValue": "0.0005", "MaxValue": "0.02", "ScalingType": "Logarithmic"}
+        ],
+        "IntegerParameterRanges": [{"Name": "epochs", "MinValue": "5", "MaxValue": "20", "ScalingType": "Linear"}],
+        "CategoricalParameterRanges": [{"Name": "batch-size", "Values": ["32", "64"]}],
+    }
+    assert shape_faults(pipelines.steps(template)["Tune"]) == ""
+    fixed = pipelines.trial(template)["StaticHyperParameters"]
+    assert not {"learning-rate", "epochs", "batch-size"} & set(fixed)
+    final = pipelines.arguments(template, "Train")["HyperParameters"]
+    assert pipelines.text(final["epochs"]) == "<Steps.Tune.BestTrainingJob.TunedHyperParameters['epochs']>"
+
+
+def test_the_tuner_goes_the_way_that_the_objective_asks_for():
+    objective = pipelines.arguments(training(), "Tune")["HyperParameterTuningJobConfig"][
+        "HyperParameterTuningJobObjective"
+    ]
+    assert objective == {"Type": "Maximize", "MetricName": "best_valid_accuracy"}
+    defined = pipelines.trial(training())["AlgorithmSpecification"]["MetricDefinitions"]
+    assert objective["MetricName"] in [one["Name"] for one in defined]
 
 
 def test_the_registered_model_is_the_content_addressed_one_and_waits_for_approval():
@@ -322,15 +361,10 @@ SETTINGS = {
     "training__tuning__instance_type": ("ml.c6i.xlarge", "Tune", "TrainingJobDefinition.ResourceConfig.InstanceType"),
     "training__tuning__jobs": (8, "Tune", "HyperParameterTuningJobConfig.ResourceLimits.MaxNumberOfTrainingJobs"),
     "training__tuning__parallel": (4, "Tune", "HyperParameterTuningJobConfig.ResourceLimits.MaxParallelTrainingJobs"),
-    "training__tuning__learning_rate": (
-        [0.001, 0.5],
+    "training__tuning__space": (
+        [{"name": "learning_rate", "range": [0.001, 0.5], "scale": "logarithmic"}],
         "Tune",
         "HyperParameterTuningJobConfig.ParameterRanges.ContinuousParameterRanges.0.MaxValue",
-    ),
-    "training__tuning__weight_decay": (
-        [0.002, 0.25],
-        "Tune",
-        "HyperParameterTuningJobConfig.ParameterRanges.ContinuousParameterRanges.1.MaxValue",
     ),
     "training__processing__instance_type": (
         "ml.r5.large",
@@ -353,7 +387,7 @@ def test_setting_reaches_its_argument(set_anew, key):
     found = pipelines.arguments(set_anew, step)
     for part in path.split("."):
         found = found[int(part) if part.isdigit() else part]
-    wanted = value[1] if isinstance(value, list) else value
+    wanted = value[0]["range"][1] if isinstance(value, list) else value
     assert str(found).lower() == str(wanted).lower()
 
 

@@ -217,7 +217,7 @@ STEPS = {
 # What would be of use to it and is another's.
 BEYOND = {
     PREPARE: ("runs/r/data/test/picture", "models/matrix"),
-    TUNE: ("dataset/seed/picture", "runs/r/training/matrix"),
+    TUNE: ("runs/r/data/test/picture", "runs/r/training/matrix"),
     TRAIN: ("dataset/seed/picture", "models/matrix"),
     EVALUATE: ("runs/r/data/train/picture", "runs/r/data/matrix"),
 }

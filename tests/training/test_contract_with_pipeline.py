@@ -3,27 +3,52 @@
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from config.sections.model import Model
-from stacks.constructs.pipeline_steps import METRICS, NUMBER, OBJECTIVE
+from config.sections.training import Dimension
+from stacks.constructs.training_metrics import training_metrics
 from tests.training.conftest import Trained
+from training.arguments import parse
 from training.artifact import FILES, file_sha256
 from training.evaluate import main
 
+METRICS = training_metrics()
+
 
 def matches(metric: str, text: str) -> list[str]:
-    return re.findall(rf"\b{metric}={NUMBER}", text)
+    (definition,) = [one for one in METRICS.definitions() if one["Name"] == metric]
+    return re.findall(definition["Regex"], text)
 
 
 def test_every_metric_of_the_definition_is_printed(trained: Trained) -> None:
-    assert all(matches(metric, trained.job.stdout) for metric in METRICS)
+    assert [metric for metric in METRICS.names if not matches(metric, trained.job.stdout)] == []
+
+
+def test_every_value_that_is_matched_is_a_number(trained: Trained) -> None:
+    for metric in METRICS.names:
+        assert all(float(value) >= 0 for value in matches(metric, trained.job.stdout))
+
+
+def test_a_metric_does_not_take_the_lines_of_one_whose_name_ends_alike(trained: Trained) -> None:
+    assert len(matches("valid_accuracy", trained.job.stdout)) == trained.metadata["hyperparameters"]["epochs"]
+
+
+def test_there_are_no_more_metrics_than_sagemaker_takes() -> None:
+    assert len(METRICS.names) <= 40
 
 
 def test_trials_are_judged_by_the_epoch_that_is_kept(trained: Trained) -> None:
-    (found,) = matches(OBJECTIVE, trained.job.stdout)
+    (found,) = matches(METRICS.objective, trained.job.stdout)
     assert float(found) == pytest.approx(trained.metadata["metrics"]["valid"]["accuracy"])
+
+
+@pytest.mark.parametrize("name", get_args(Dimension.model_fields["name"].annotation))
+def test_everything_that_a_stage_file_may_vary_is_a_flag(name: str) -> None:
+    flags = [word for folder in ("train", "valid", "model-dir") for word in (f"--{folder}", "x")]
+    assert getattr(parse([*flags, "--trial", "true", f"--{name.replace('_', '-')}", "3"], ""), name) == 3
 
 
 @pytest.fixture

@@ -50,8 +50,8 @@ def job(log, found, reads, writes):
 PREPARE = job("ProcessingJobs", ("dataset/*",), (data("dataset"),), (data("runs/*/data"),))
 TUNE = job(
     "TrainingJobs",
-    ("runs/*/data/*", "runs/*/checkpoints/tune*"),
-    (data("runs/*/checkpoints/tune"), data("runs/*/data")),
+    ("runs/*/data/train/*", "runs/*/data/valid/*", "runs/*/checkpoints/tune*"),
+    (data("runs/*/checkpoints/tune"), data("runs/*/data/train"), data("runs/*/data/valid")),
     (data("runs/*/checkpoints/tune"), data("runs/*/trials")),
 )
 TRAIN = job(
