@@ -1,8 +1,9 @@
 """A folder of images, one sub-folder a class (`train/square/0001.jpg`, or the dog course's `001.Affenpinscher`)."""
 
 import hashlib
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from training.errors import TrainingError
-from training.preprocess import Pixels, Recipe, load
+from training.pictures import SUFFIXES
+from training.preprocess import Pixels
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif"})
-NAMED_FAULTS = 5
+# Enough for means to four places; a whole large set would be read for nothing.
+COUNTED_PICTURES = 10_000
+COUNTED_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,17 @@ class Split:
     folder: Path
     files: tuple[Path, ...]
     targets: tuple[int, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """The files as a person finds them below the split's folder."""
+        return [file.relative_to(self.folder).as_posix() for file in self.files]
+
+    def only(self, kept: Iterable[int]) -> "Split":
+        """The split without what is not among the given positions."""
+        positions = list(kept)
+        files, targets = (tuple(values[index] for index in positions) for values in (self.files, self.targets))
+        return Split(self.folder, files, targets)  # type: ignore[arg-type]
 
 
 def label_of(folder_name: str) -> str:
@@ -59,38 +73,50 @@ def read_split(folder: Path, labels: list[str]) -> Split:
     return Split(folder, tuple(file for file, _ in found), tuple(target for _, target in found))
 
 
-def load_split(split: Split, recipe: Recipe, workers: int) -> Pixels:
-    """Decode a whole split into memory: N x height x width x 3 bytes. Unreadable files are named and refused."""
-    images: Pixels = np.empty((len(split.files), recipe.height, recipe.width, 3), dtype=np.uint8)
+def other_files(folder: Path) -> list[Path]:
+    """What lies in the class folders and is not named as an image."""
+    return [
+        file
+        for entry in _class_folders(folder)
+        for file in sorted(entry.rglob("*"))
+        if file.is_file() and file.suffix.lower() not in SUFFIXES and not file.name.startswith(".")
+    ]
 
-    def read(index: int) -> str | None:
+
+def hashes_of(files: Iterable[Path], tick: Callable[[], None] = lambda: None) -> list[str]:
+    """The SHA-256 of each file's bytes."""
+
+    def hashed(file: Path) -> str:
         try:
-            images[index] = load(split.files[index], recipe)
-        except Exception as error:  # Pillow raises whatever a damaged file leads to; all of it means "unreadable"
-            return f"{split.files[index].relative_to(split.folder)} ({error})"
-        return None
+            with file.open("rb") as opened:
+                found = hashlib.file_digest(opened, "sha256").hexdigest()
+        except OSError as error:
+            raise TrainingError(f"{file}: cannot be read ({error.strerror})") from error
+        tick()
+        return found
 
-    with ThreadPoolExecutor(workers) as pool:
-        faults = [fault for fault in pool.map(read, range(len(split.files))) if fault]
-    if faults:
-        named = "; ".join(faults[:NAMED_FAULTS]) + ("; ..." if len(faults) > NAMED_FAULTS else "")
-        raise TrainingError(f"{split.folder}: {len(faults)} unreadable images, replace or remove them: {named}")
-    return images
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return list(pool.map(hashed, files))
 
 
-def data_sha256(splits: dict[str, Split]) -> str:
+def data_sha256(splits: Mapping[str, Split], hashes: Mapping[str, list[str]] | None = None) -> str:
     """One hash over every file's split, path and content."""
     digest = hashlib.sha256()
     for name, split in sorted(splits.items()):
-        for file in sorted(split.files):
-            content = hashlib.sha256(file.read_bytes()).hexdigest()
+        contents = hashes[name] if hashes else hashes_of(split.files)
+        for file, content in sorted(zip(split.files, contents, strict=True)):
             digest.update(f"{name}/{file.relative_to(split.folder).as_posix()} {content}\n".encode())
     return digest.hexdigest()
 
 
 def channel_statistics(images: Pixels) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of red, green and blue in 0..1, to four places."""
-    counts = [np.bincount(images[..., channel].ravel(), minlength=256) for channel in range(3)]
+    chosen = images[:: -(-len(images) // COUNTED_PICTURES)]
+    counts = np.zeros((3, 256), dtype=np.int64)
+    for start in range(0, len(chosen), COUNTED_AT_ONCE):
+        part = np.asarray(chosen[start : start + COUNTED_AT_ONCE])
+        for channel in range(3):
+            counts[channel] += np.bincount(part[..., channel].ravel(), minlength=256)
     levels = np.arange(256) / 255
     means = [float((count * levels).sum() / count.sum()) for count in counts]
     squares = [float((count * levels**2).sum() / count.sum()) for count in counts]

@@ -12,7 +12,6 @@ pipeline registers.
 
 import argparse
 import json
-import os
 import shutil
 import sys
 import tarfile
@@ -27,7 +26,8 @@ import numpy as np
 from training.arguments import Parser
 from training.artifact import FILES, NETWORK, OPTIONAL, QUANTISED, file_sha256, pack, read_metadata
 from training.console import progress
-from training.data import Split, load_split, read_split
+from training.data import Split, read_split
+from training.decoded import load_split
 from training.errors import TrainingError
 from training.failure import report_failure
 from training.preprocess import Recipe
@@ -87,7 +87,7 @@ def answers_of(network: Path, split: Split, recipe: Recipe) -> Floats:
             part = replace(
                 split, files=split.files[start : start + CHUNK], targets=split.targets[start : start + CHUNK]
             )
-            answers.append(logits_of(session, load_split(part, recipe, os.cpu_count() or 1), recipe))
+            answers.append(logits_of(session, load_split(part, recipe), recipe))
             for _ in part.files:
                 tick()
     return np.concatenate(answers).astype(np.float64)

@@ -2,21 +2,10 @@
 
 import csv
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-from training.loop import Score
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One pass over the training pictures and how the network did on them and on the validation pictures."""
-
-    number: int
-    train: Score
-    valid: Score
-    seconds: float
-    """Since training began."""
+from training.loop import Epoch
 
 
 def write_history(history: Sequence[Epoch], file: Path) -> None:

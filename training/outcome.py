@@ -22,8 +22,7 @@ from training.calibration import fit_temperature
 from training.console import metric_line
 from training.errors import TrainingError
 from training.export import INPUT, OPSET, OUTPUT, check_parity, export
-from training.history import Epoch
-from training.loop import Examples, to_input
+from training.loop import Epoch, Examples, to_input
 from training.preprocess import Pixels, Recipe
 from training.quantise import offer, spread
 from training.report import write_report

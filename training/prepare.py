@@ -19,9 +19,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from training.data import NAMED_FAULTS, SUFFIXES, label_of, labels_of
-from training.errors import TrainingError
+from training.data import label_of, labels_of
+from training.errors import NAMED, TrainingError
 from training.failure import report_failure
+from training.pictures import SUFFIXES
 from training.preprocess import Recipe, load
 
 SPLITS = ("train", "valid", "test")
@@ -146,17 +147,17 @@ def _check_classes(placed: dict[str, list[Path]]) -> list[str]:
         missing = sorted(set(labels) - {_label(file) for file in files})
         unknown = sorted({_label(file) for file in files} - set(labels))
         if missing:
-            raise TrainingError(f"{name}: no readable picture of {', '.join(missing[:NAMED_FAULTS])}")
+            raise TrainingError(f"{name}: no readable picture of {', '.join(missing[:NAMED])}")
         if unknown:
-            raise TrainingError(f"{name}: {', '.join(unknown[:NAMED_FAULTS])} has no picture in train")
+            raise TrainingError(f"{name}: {', '.join(unknown[:NAMED])} has no picture in train")
     return labels
 
 
 def _too_many(left_out: dict[str, str], total: int, tolerated: float) -> str:
     if not total:
         return f"no image at all; expected are files ending in {', '.join(sorted(SUFFIXES))}"
-    shown = "; ".join(f"{name} ({why})" for name, why in list(left_out.items())[:NAMED_FAULTS])
-    more = len(left_out) - NAMED_FAULTS
+    shown = "; ".join(f"{name} ({why})" for name, why in list(left_out.items())[:NAMED])
+    more = len(left_out) - NAMED
     rest = f"; and {more} more" if more > 0 else ""
     return f"{len(left_out)} of {total} pictures cannot be read, more than {tolerated:.0%}: {shown}{rest}"
 

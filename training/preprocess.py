@@ -4,6 +4,7 @@ The recipe is data: it travels in the artefact's model.json (docs/artefact.md), 
 recipe with code of its own.
 """
 
+import io
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -58,16 +59,27 @@ class Recipe:
 
 def load(path: Path, recipe: Recipe) -> Pixels:
     """Read one image file into height x width x 3 bytes; the first frame, if it has several."""
-    with Image.open(path, formats=FORMATS) as image:
-        if image.format == "JPEG" and recipe.jpeg_draft:
-            target = recipe.resize * recipe.jpeg_draft
-            image.draft(None, (target, target))  # None keeps the file's own mode
+    with open_image(path.read_bytes()) as image:
+        draft(image, recipe)
         image.load()
-        return _pixels(image, recipe)
+        return pixels_of(image, recipe)
 
 
-def _pixels(image: Image.Image, recipe: Recipe) -> Pixels:
-    orientation = _orientation(image) if recipe.exif == "upright" else 1
+def open_image(content: bytes) -> Image.Image:
+    """A file's header; nothing is decoded yet."""
+    return Image.open(io.BytesIO(content), formats=FORMATS)
+
+
+def draft(image: Image.Image, recipe: Recipe) -> None:
+    """Have a JPEG decoded at a fraction of its size, as the recipe allows."""
+    if image.format == "JPEG" and recipe.jpeg_draft:
+        target = recipe.resize * recipe.jpeg_draft
+        image.draft(None, (target, target))  # None keeps the file's own mode
+
+
+def pixels_of(image: Image.Image, recipe: Recipe) -> Pixels:
+    """A decoded picture upright, in RGB, cut and resized."""
+    orientation = orientation_of(image) if recipe.exif == "upright" else 1
     image = _to_rgb(image, recipe.background)
     if orientation in UPRIGHT:
         image = image.transpose(UPRIGHT[orientation])
@@ -77,7 +89,8 @@ def _pixels(image: Image.Image, recipe: Recipe) -> Pixels:
     return np.asarray(resized)
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
+    """The EXIF orientation, 1 where there is none."""
     try:
         return int(image.getexif().get(EXIF_ORIENTATION, 1))
     except Exception:  # Pillow raises whatever the damage leads to; without a readable tag the picture is as stored

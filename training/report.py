@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from training.canvas import PngCanvas
-from training.history import Epoch, write_history
-from training.loop import Examples
+from training.history import write_history
+from training.loop import Epoch, Examples
 from training.page import Content, Mistake, page
 from training.plots import Figure, confusion_plot, learning_curves, reliability_plot
 from training.scoring import Counts, Floats, class_scores, confusion, interval, reliability, score, softmax

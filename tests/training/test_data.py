@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.data import channel_statistics, data_sha256, label_of, labels_of, load_split, read_split
+from training.data import channel_statistics, data_sha256, label_of, labels_of, read_split
+from training.decoded import load_split
 from training.errors import TrainingError
 from training.preprocess import Recipe
 
@@ -109,5 +110,5 @@ def test_statistics_are_those_of_numpy() -> None:
 
 def test_split_is_decoded_in_the_order_of_its_files(folder: Path) -> None:
     Image.new("RGB", (20, 20), "lime").save(folder / "002.Basset" / "a.png")
-    pixels = load_split(read_split(folder, labels_of(folder)), RECIPE, workers=2)
+    pixels = load_split(read_split(folder, labels_of(folder)), RECIPE)
     assert pixels[2, 0, 0].tolist() == [0, 255, 0]

@@ -40,7 +40,13 @@ def test_every_epoch_prints_its_metrics(trained: Trained) -> None:
 
 def test_test_split_is_read_once_at_the_end(trained: Trained) -> None:
     metrics = [line.split("=")[0] for line in trained.job.stdout.splitlines() if re.match(r"\w+=", line)]
-    assert metrics == ["epoch", "epoch", "best_epoch", "test_accuracy"]
+    # whether there are 8 bits to tell of is the gate's decision
+    assert [name for name in metrics if not name.startswith("int8_")] == [
+        "epoch",
+        "epoch",
+        "best_epoch",
+        "test_accuracy",
+    ]
 
 
 def test_accuracies_are_fractions_of_samples(trained: Trained) -> None:
@@ -141,8 +147,8 @@ def test_unreadable_images_are_told_by_name(reason: Reason, pictures: Path, tmp_
     for name in ("cut.jpg", "empty.png"):
         (folder / "train" / "ring" / name).write_bytes(b"\xff\xd8\xff"[: 3 * (name == "cut.jpg")])
     told = reason.of("--train", str(folder / "train"))
-    assert "2 unreadable images" in told
-    assert "ring/cut.jpg" in told and "ring/empty.png" in told
+    assert told.startswith("2 of 202 images cannot be used; replace or remove them, or give --on-bad-image skip: ")
+    assert "train/ring/cut.jpg is damaged" in told and "train/ring/empty.png is empty (0 bytes)" in told
 
 
 def test_folder_that_cannot_be_made_is_told_before_training(reason: Reason) -> None:

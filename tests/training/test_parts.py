@@ -3,7 +3,6 @@
 import argparse
 import gzip
 import json
-import math
 import os
 import tarfile
 from pathlib import Path
@@ -18,18 +17,9 @@ from training import artifact, export, models, outcome
 from training.arguments import CHANNELS, boolean, hyperparameters, parse
 from training.errors import TrainingError
 from training.evaluate import recipe_of
-from training.loop import Best, Examples, Hyperparameters, Score, augment, fit
-from training.preprocess import Pixels, Recipe
+from training.loop import Examples, Hyperparameters
 
-RECIPE = Recipe(height=16, width=16, resize=18, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 FOLDERS = [word for name in (*CHANNELS, "model-dir") for word in (f"--{name}", "x")]
-
-
-def examples(count: int, side: int) -> Examples:
-    """Dark and light pictures in turns."""
-    levels = np.where(np.arange(count) % 2, 220, 30).astype(np.uint8)
-    pixels = np.broadcast_to(levels[:, None, None, None], (count, side, side, 3)).copy()
-    return Examples(pixels, torch.arange(count) % 2, [f"{index}.jpg" for index in range(count)])
 
 
 @pytest.mark.parametrize(
@@ -65,79 +55,6 @@ def test_flags_and_hyperparameters_have_the_same_defaults() -> None:
 def test_impossible_flag_is_told_by_name(flags: tuple[str, str]) -> None:
     with pytest.raises(TrainingError, match=flags[0]):
         parse([*FOLDERS, *flags], "")
-
-
-def test_best_epoch_wins_and_the_lower_loss_decides_between_equals() -> None:
-    network, best = torch.nn.Linear(1, 1), Best()
-    for epoch, (accuracy, loss) in enumerate([(0.5, 1.0), (0.9, 0.5), (0.9, 0.4), (0.9, 0.6), (0.8, 0.1)], start=1):
-        best.offer(epoch, Score(accuracy, loss, 10), network)
-    assert best.epoch == 3
-
-
-def test_network_ends_with_the_weights_of_the_best_epoch() -> None:
-    torch.manual_seed(1)
-    network, kept = models.build("small_cnn", 2), []
-    chosen = Hyperparameters(epochs=3, batch_size=8)
-
-    def report(_epoch: int, _seen: Score, _held_out: Score) -> None:
-        kept.append({name: value.clone() for name, value in network.state_dict().items()})
-
-    best = fit(
-        network, examples(16, 18), examples(8, 16), recipe=RECIPE, chosen=chosen, report=report, tick=lambda: None
-    )
-    for name, value in network.state_dict().items():
-        assert torch.equal(value, kept[best.epoch - 1][name])
-
-
-def test_every_sample_is_seen_once_in_an_epoch_even_when_batches_do_not_fit() -> None:
-    torch.manual_seed(1)
-    seen: list[Score] = []
-    fit(
-        models.build("small_cnn", 2),
-        examples(13, 18),
-        examples(8, 16),
-        recipe=RECIPE,
-        chosen=Hyperparameters(epochs=1, batch_size=4),
-        report=lambda _epoch, on_train, _on_valid: seen.append(on_train),
-        tick=lambda: None,
-    )
-    assert seen[0].samples == 13
-
-
-def test_loss_that_is_not_finite_names_epoch_batch_and_files() -> None:
-    network = models.build("small_cnn", 2)
-    with torch.no_grad():
-        network.head.bias.fill_(math.nan)  # type: ignore[union-attr, operator]
-    with pytest.raises(TrainingError, match=r"the loss became nan at epoch 1, batch 1 \(\d+\.jpg, \d+\.jpg"):
-        fit(
-            network,
-            examples(8, 18),
-            examples(8, 16),
-            recipe=RECIPE,
-            chosen=Hyperparameters(epochs=1),
-            report=lambda *_scores: None,
-            tick=lambda: None,
-        )
-
-
-def numbered(count: int) -> Pixels:
-    columns = np.arange(18, dtype=np.uint8)
-    return np.broadcast_to(columns[None, None, :, None], (count, 18, 18, 3)).copy()
-
-
-def test_crops_move_within_the_margin() -> None:
-    cut = augment(numbered(60), RECIPE, False, np.random.default_rng(1))
-    assert set(cut[:, 0, 0, 0].tolist()) == {0, 1, 2}
-
-
-def test_half_of_the_pictures_are_mirrored_when_asked() -> None:
-    mirrored = augment(numbered(400), RECIPE, True, np.random.default_rng(1))
-    assert 150 < sum(picture[0, 0, 0] > picture[0, -1, 0] for picture in mirrored) < 250
-
-
-def test_nothing_is_mirrored_when_not_asked() -> None:
-    plain = augment(numbered(100), RECIPE, False, np.random.default_rng(1))
-    assert (plain[:, 0, 0, 0] < plain[:, 0, -1, 0]).all()
 
 
 def test_exported_network_is_one_file_with_a_dynamic_batch(trained: Trained) -> None:
@@ -210,7 +127,8 @@ def test_packing_depends_on_nothing_but_the_files(trained: Trained, tmp_path: Pa
     assert first.read_bytes()[4:8] == bytes(4), "gzip's own time"
     with tarfile.open(first) as tar:
         facts = [(member.name, member.mtime, member.uid, member.uname, oct(member.mode)) for member in tar]
-    assert facts == [(name, 0, 0, "", "0o644") for name in sorted(artifact.FILES)]
+    there = sorted([*trained.metadata["files"], artifact.METADATA])
+    assert facts == [(name, 0, 0, "", "0o644") for name in there]
 
 
 def test_packing_an_incomplete_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,8 +14,7 @@ from PIL import Image
 
 from tests.training.conftest import Trained
 from training.canvas import COLOURS, DARK_COLOURS, PngCanvas, SvgCanvas
-from training.history import Epoch
-from training.loop import Examples, Score
+from training.loop import Epoch, Examples, Score
 from training.outcome import measured
 from training.plots import confusion_plot, learning_curves, shortened, ticks
 from training.report import surest_mistakes, write_report

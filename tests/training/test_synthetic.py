@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from tests.training.jobs import ROOT
-from training.data import load_split, read_split
+from training.data import read_split
+from training.decoded import load_split
 from training.evaluate import recipe_of, unpack
 from training.preprocess import Pixels
 from training.runtime import logits_of, open_session
@@ -76,7 +77,7 @@ def accuracy(starter: Path, clean: Path, break_pixels: str = "", **changes: obje
     metadata["preprocessing"] |= changes
     split = read_split(clean, metadata["labels"])
     recipe = recipe_of(metadata)
-    pixels: Pixels = load_split(split, recipe, workers=2)
+    pixels: Pixels = load_split(split, recipe)
     if break_pixels == "channels":
         pixels = pixels[..., ::-1]
     answers = logits_of(open_session(starter / "model.onnx"), pixels, recipe)
