@@ -18,7 +18,7 @@ from local.conditions import with_joins
 from local.encryption import encryption_checks, granted
 from local.provisioned import initialization_type
 from local.records import Scope
-from local.request_context import log_stream_arn, metric_namespace
+from local.request_context import alias_action, log_stream_arn, metric_namespace
 from local.throttle import TOO_MANY, Throttles
 
 # MiniStack is untyped: its functions and what they answer.
@@ -41,6 +41,7 @@ def install(ca_bundle: str) -> None:
     joints.wrap("core.iam_evaluator:resolve_caller_identity", _root_identity)
     joints.wrap("core.iam_evaluator:check_credentials", _refuse_unsigned)
     joints.wrap("core.iam_evaluator:enforce", _enforce_encryption_too)
+    joints.wrap("core.iam_actions:extract_iam_action", _name_the_alias_action)
     joints.wrap("core.iam_actions:extract_resource_arn", _name_the_log_stream)
     joints.wrap("core.iam_actions:request_tag_context", _name_the_metrics_namespace)
     joints.wrap("core.iam_actions:access_denied_response", _name_the_denied_action)
@@ -158,6 +159,11 @@ def _granted(found: Foreign, action: str, service: str, key_arn: str) -> Foreign
     """None where a KMS grant allows what no policy does."""
     implicit = service == "kms" and getattr(found, "decision", "") == "ImplicitDeny"
     return None if implicit and granted(found.principal_arn, action, joints.kms_grants(key_arn)) else found
+
+
+def _name_the_alias_action(original: Foreign, service: str, method: str, path: str, *rest: Foreign) -> Foreign:
+    found = alias_action(method, path) if service == "lambda" else None
+    return found or original(service, method, path, *rest)
 
 
 def _name_the_log_stream(  # noqa: PLR0917 - MiniStack's signature

@@ -1,6 +1,7 @@
-"""What a request says about itself to IAM where MiniStack leaves it out: a log stream's ARN, a metric's namespace."""
+"""What a request says about itself to IAM where MiniStack leaves it out: a stream, a namespace, a function's alias."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,16 @@ def metric_namespace(action: str, body: bytes, params: Mapping[str, Any]) -> dic
     given = params.get("Namespace")
     named = (given[0] if isinstance(given, list) else given) or _member(body, "Namespace")
     return {"cloudwatch:namespace": named} if named else {}
+
+
+# One alias of a function, which MiniStack takes for the list of all of them.
+ALIAS_PATH = re.compile(r"/functions/[^/]+/aliases/[^/]+/?$")
+ALIAS_ACTIONS = {"GET": "lambda:GetAlias", "PUT": "lambda:UpdateAlias", "DELETE": "lambda:DeleteAlias"}
+
+
+def alias_action(method: str, path: str) -> str | None:
+    """The IAM action of a Lambda call on one alias."""
+    return ALIAS_ACTIONS.get(method) if ALIAS_PATH.search(path) else None
 
 
 def _member(body: bytes, name: str) -> str:

@@ -108,7 +108,8 @@ class AliasCanary(Construct):
             iam.PolicyStatement(
                 sid="ShiftCalls",
                 actions=["lambda:GetAlias", "lambda:GetProvisionedConcurrencyConfig", "lambda:UpdateAlias"],
-                resources=[function.function_arn],
+                # The first and the last know the function, the other one its alias.
+                resources=[function.function_arn, f"{function.function_arn}:{ALIAS}"],
             ),
             iam.PolicyStatement(
                 sid="WatchAlarms", actions=["cloudwatch:DescribeAlarms"], resources=[alarm.attr_arn for alarm in alarms]

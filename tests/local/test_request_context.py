@@ -5,7 +5,7 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
-from local.request_context import log_stream_arn, metric_namespace
+from local.request_context import alias_action, log_stream_arn, metric_namespace
 from tests.embedded import fresh, statement
 
 GROUP = "arn:aws:logs:us-east-1:000000000000:log-group:/a"
@@ -24,6 +24,20 @@ def test_call_on_a_group_names_the_group():
 )
 def test_metrics_name_their_namespace(body, params):
     assert metric_namespace("cloudwatch:PutMetricData", body, params) == {"cloudwatch:namespace": "mine"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "action"),
+    [
+        ("GET", "/2015-03-31/functions/f/aliases/live", "lambda:GetAlias"),
+        ("PUT", "/2015-03-31/functions/f/aliases/live", "lambda:UpdateAlias"),
+        ("DELETE", "/2015-03-31/functions/f/aliases/live", "lambda:DeleteAlias"),
+        ("GET", "/2015-03-31/functions/f/aliases", None),
+        ("POST", "/2015-03-31/functions/f/aliases", None),
+    ],
+)
+def test_call_on_one_alias_is_no_list_of_all(method, path, action):
+    assert alias_action(method, path) == action
 
 
 @pytest.mark.xdist_group("embedded")

@@ -16,6 +16,7 @@ from tests.stacks.permissions import api as table
 from tests.stacks.test_findings import PACKS
 from tests.stacks.test_names import CHOSEN, NAMING_PROPERTIES
 from tests.stacks.test_permissions import roles, statements
+from tests.stacks.test_shapes import faults, known
 
 pytestmark = pytest.mark.xdist_group("synth")
 VARIANTS = {
@@ -55,6 +56,14 @@ def test_cfn_lint_finds_nothing(folders):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout.strip(), done.stderr
     assert [(f["Rule"]["Id"], f["Message"], f["Location"]["Path"]) for f in json.loads(done.stdout)] == []
+
+
+def test_codedeploys_properties_have_the_shape_of_its_calls(templates):
+    checked = [body for body in synth.resources(templates["guarded"]).values() if "CodeDeploy" in body["Type"]]
+    assert len(checked) == 3
+    for body in checked:
+        assert faults(body["Type"], body["Properties"]) == ""
+        assert body["Properties"].keys() <= known(body["Type"])
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -24,6 +24,9 @@ CALLS = {
     "AWS::SageMaker::ModelPackageGroup": ("sagemaker", "CreateModelPackageGroup", {}),
     "AWS::SageMaker::Pipeline": ("sagemaker", "CreatePipeline", {"ClientRequestToken": "t" * 32}),
     "AWS::CloudWatch::Alarm": ("cloudwatch", "PutMetricAlarm", {"AlarmName": "a"}),
+    "AWS::CodeDeploy::Application": ("codedeploy", "CreateApplication", {"ApplicationName": "a"}),
+    "AWS::CodeDeploy::DeploymentConfig": ("codedeploy", "CreateDeploymentConfig", {"DeploymentConfigName": "c"}),
+    "AWS::CodeDeploy::DeploymentGroup": ("codedeploy", "CreateDeploymentGroup", {"DeploymentGroupName": "g"}),
     "AWS::SNS::Topic": ("sns", "CreateTopic", {"Name": "t"}),
     "AWS::SageMaker::NotebookInstance": ("sagemaker", "CreateNotebookInstance", {"NotebookInstanceName": "n"}),
     "AWS::SageMaker::NotebookInstanceLifecycleConfig": (
@@ -58,8 +61,9 @@ def filled_in(value, shape):
     if isinstance(value, dict) and any(key == "Ref" or key.startswith("Fn::") for key in value):
         return "arn:aws:iam::000000000000:role/known-at-deploy"
     if shape.type_name == "structure" and isinstance(value, dict):
+        named = {as_in(shape, key): inner for key, inner in value.items()}
         return {
-            key: filled_in(inner, shape.members[key]) if key in shape.members else inner for key, inner in value.items()
+            key: filled_in(inner, shape.members[key]) if key in shape.members else inner for key, inner in named.items()
         }
     if shape.type_name == "list" and isinstance(value, list):
         return [filled_in(inner, shape.member) for inner in value]
@@ -68,6 +72,12 @@ def filled_in(value, shape):
     if shape.type_name == "map" and isinstance(value, list):
         return {tag["Key"]: tag["Value"] for tag in value}
     return value
+
+
+def as_in(shape, key):
+    """CodeDeploy's API begins its names with small letters, CloudFormation none."""
+    small = key[:1].lower() + key[1:]
+    return small if small in shape.members else key
 
 
 def faults(kind, properties):
@@ -93,7 +103,7 @@ def test_properties_have_the_shape_of_the_call(stage):
 def known(kind):
     service, call, _ = CALLS[kind]
     shape = botocore.session.get_session().get_service_model(service).operation_model(call).input_shape
-    return {*shape.members, *NOT_IN_THE_CALL.get(kind, [])}
+    return {*(name[:1].upper() + name[1:] for name in shape.members), *NOT_IN_THE_CALL.get(kind, [])}
 
 
 def test_the_check_sees_a_wrong_type():

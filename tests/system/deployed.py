@@ -63,6 +63,9 @@ class Answer:
 class Deployed:
     running: control.Running
     logs: Path
+    rooms: tuple[str, ...] = (*ROOMS, IMAGE)
+    """The stacks that its roles are looked for in."""
+    api: str = API
     _sessions: dict[str, Session] = field(default_factory=dict)
 
     @cached_property
@@ -139,7 +142,7 @@ class Deployed:
 
     def call(self, method: str, path: str, body: bytes = b"", content_type: str = "image/jpeg") -> Answer:
         """A request to the deployed API, by the address that a browser would use."""
-        api_id = urlsplit(self.outputs(API)["Url"]).hostname.split(".")[0]
+        api_id = urlsplit(self.outputs(self.api)["Url"]).hostname.split(".")[0]
         connection = http.client.HTTPConnection("127.0.0.1", self.running.facts.http_port, timeout=30)
         headers = {"Host": f"{api_id}.execute-api.localhost", "Content-Type": content_type}
         connection.request(method, path, body=body, headers=headers)
@@ -151,7 +154,7 @@ class Deployed:
     def stacks(self) -> set[str]:
         """Those that stage local has: the image's was deployed beside them."""
         pages = self.root.client("cloudformation").get_paginator("describe_stacks").paginate()
-        return {name for name in pages.search("Stacks[].StackName") if name.startswith("whippet-")} - {IMAGE}
+        return {name for name in pages.search("Stacks[].StackName") if name.startswith("whippet-local-")} - {IMAGE}
 
     def stack_status(self, stack: str) -> str:
         return self.root.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
@@ -388,7 +391,7 @@ class Deployed:
     @cached_property
     def _role_names(self) -> dict[str, str]:
         names = {}
-        for stack in (*ROOMS, IMAGE):
+        for stack in self.rooms:
             names |= {logical: name for logical, name in self.resources(stack).items() if logical.endswith("Role")}
         return names
 

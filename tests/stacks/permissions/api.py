@@ -44,7 +44,7 @@ CANARY = {
     "ShiftCalls": (
         "Allow",
         ("lambda:GetAlias", "lambda:GetProvisionedConcurrencyConfig", "lambda:UpdateAlias"),
-        ("<PredictFunction.Arn>",),
+        ("<PredictFunction.Arn>", "<PredictFunction.Arn>:live"),
     ),
     "WatchAlarms": (
         "Allow",
