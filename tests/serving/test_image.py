@@ -80,7 +80,7 @@ def imported(path: Path) -> set[str]:
     ("room", "others"),
     [
         ("serving", {"serving", "numpy", "PIL", "onnxruntime", "uvicorn"}),
-        ("training", {"training", "numpy", "PIL", "onnxruntime", "onnx", "torch", "rich"}),
+        ("training", {"training", "numpy", "PIL", "onnxruntime", "onnx", "torch", "rich", "optuna"}),
     ],
 )
 def test_room_imports_only_what_ships_with_it(room: str, others: set[str]) -> None:
