@@ -140,11 +140,11 @@ class Deployed:
         stage_file.write_text(text)
         return project
 
-    def call(self, method: str, path: str, body: bytes = b"", content_type: str = "image/jpeg") -> Answer:
+    def call(self, method: str, path: str, body: bytes = b"", content_type: str = "image/jpeg", **more: str) -> Answer:
         """A request to the deployed API, by the address that a browser would use."""
         api_id = urlsplit(self.outputs(self.api)["Url"]).hostname.split(".")[0]
         connection = http.client.HTTPConnection("127.0.0.1", self.running.facts.http_port, timeout=30)
-        headers = {"Host": f"{api_id}.execute-api.localhost", "Content-Type": content_type}
+        headers = {"Host": f"{api_id}.execute-api.localhost", "Content-Type": content_type, **more}
         connection.request(method, path, body=body, headers=headers)
         answer = connection.getresponse()
         found = Answer(answer.status, dict(answer.getheaders()), answer.read())
