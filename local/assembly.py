@@ -43,14 +43,16 @@ from local.sagemaker.endpoints import Endpoints
 from local.sagemaker.jobs import Jobs
 from local.sagemaker.launch import Launcher
 from local.sagemaker.metrics import InvocationMetrics
+from local.sagemaker.model_packages import add_model_packages
 from local.sagemaker.names import arn, not_available
 from local.sagemaker.notebook_types import notebook_types
 from local.sagemaker.notebooks import Notebooks
 from local.sagemaker.pipeline_type import pipeline_type
-from local.sagemaker.pipelines import add_pipelines
+from local.sagemaker.pipelines import Pipelines
 from local.sagemaker.processing import ProcessingJobs
 from local.sagemaker.runtime import endpoint_of, invoke
 from local.sagemaker.training import TrainingJobs
+from local.sagemaker.tuning import TuningJobs
 from local.scalable import AliasConcurrency, VariantInstances
 from local.scaler import Scalable, Scaler
 from local.stack_roles import StackRoles
@@ -81,12 +83,16 @@ class Assembly:
         }
         self.hosting = hosting_service()
         Notebooks(self.hosting)
-        add_pipelines(self.hosting)
         self.clock = Clock(settings.clock)
         images = ImageRegistry(settings.images)
         self.jobs = Jobs(self.hosting, images, settings.home.jobs, process_environment, self.clock)
-        for kind in (TrainingJobs(self.jobs), ProcessingJobs(self.jobs)):
+        training = TrainingJobs(self.jobs)
+        tuning = TuningJobs(self.jobs, training)
+        for kind in (training, ProcessingJobs(self.jobs), tuning):
             self.jobs.add(kind)
+        tuning.add_listing()
+        add_model_packages(self.hosting)
+        self.pipelines = Pipelines(self.hosting, self.jobs)
         self.scalable: dict[str, Scalable] = {"sagemaker": VariantInstances(self.hosting), "lambda": AliasConcurrency()}
         self.autoscaling = Autoscaling(
             lambda scope, namespace, resource_id: self.scalable[namespace].exists(scope, resource_id), self.clock
@@ -202,6 +208,7 @@ class Assembly:
         ]
         threading.Thread(target=self.endpoints.resume, daemon=True, name="resume").start()
         self.jobs.resume()
+        self.pipelines.resume()
         self.queues.start()
 
     def save(self) -> None:
@@ -210,6 +217,7 @@ class Assembly:
 
     def stop(self) -> None:
         self.queues.stop()
+        self.pipelines.stop()
         self.jobs.stop()
         self.endpoints.stop()
         self._invocations.shutdown(wait=False, cancel_futures=True)

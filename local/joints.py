@@ -199,7 +199,7 @@ ATTRIBUTES = (
 )
 
 # The other modules that reach into MiniStack, each with its own SIGNATURES and ATTRIBUTES.
-BESIDE = ("joints_cloudwatch", "joints_lambda")
+BESIDE = ("joints_cloudwatch", "joints_events", "joints_lambda")
 
 CONDITION_USERS = ("engine", "stacks", "handlers", "changesets")
 

@@ -1,6 +1,7 @@
 """Jobs of every kind: made, described, listed and stopped alike; each runs in a thread of its own.
 
-A job that was on its way when the embedded AWS ended has failed, and says so at the next start.
+They are kept by their names in lower case, as ARNs have them, and found by either. A job that was on its way when the
+embedded AWS ended has failed, and says so at the next start.
 """
 
 import contextlib
@@ -26,6 +27,7 @@ from local.sagemaker.store import TransferFailed
 
 logger = logging.getLogger("embedded-aws.sagemaker.jobs")
 RUNNING = ("InProgress", "Stopping")
+ENDED = ("Completed", "Failed", "Stopped")
 # A training process with PyTorch and its data fits in it; the machine's memory says how many there may be.
 INSTANCE_BYTES = 1024**3
 STOP_SECONDS = 10.0
@@ -55,14 +57,14 @@ class Job:
         return arn(self.scope, self.kind, self.name)
 
     def document(self) -> Document:
-        found = self.records.get(self.scope, self.kind, self.name)
+        found = self.records.get(self.scope, self.kind, self.name.lower())
         if found is None:
             raise JobFailed(f"InternalServerError: there is no record of {self.arn}")
         return found
 
     def update(self, **changes: Any) -> None:  # noqa: ANN401 - members of the record
         with self.changed:
-            with self.records.edit(self.scope, self.kind, self.name) as record:
+            with self.records.edit(self.scope, self.kind, self.name.lower()) as record:
                 record.update(changes, LastModifiedTime=now())
             self.changed.notify_all()
 
@@ -166,19 +168,19 @@ class Jobs:
                 "LastModifiedTime": now(),
                 "_name": name,
             }
-            self.service.records.put(scope, kind.name, name, document)
+            self.service.records.put(scope, kind.name, name.lower(), document)
             job = Job(scope, kind.name, name, self.folder / name, self.service.records, self.changed)
             thread = threading.Thread(
                 target=self._work, args=(kind, job, instances), daemon=True, name=f"job-{name[:40]}"
             )
-            self._running[kind.name, scope.key, name] = job, thread
+            self._running[kind.name, scope.key, name.lower()] = job, thread
         thread.start()
         return document
 
     def _refuse_taken(self, kind: Kind, scope: Scope, name: str) -> None:
         if self._closed:
             raise AwsError("InternalFailure", "The embedded AWS is stopping.", status=500)
-        if self.service.records.get(scope, kind.name, name) is not None:
+        if self.service.records.get(scope, kind.name, name.lower()) is not None:
             raise AwsError(
                 "ResourceInUse",
                 f"Job names must be unique within an AWS account and region: {arn(scope, kind.name, name)} exists.",
@@ -194,7 +196,7 @@ class Jobs:
         self._held += instances
 
     def _describe(self, kind: Kind, call: Call) -> Document:
-        return self.service.required(call.scope, kind.name, call.params[f"{kind.name}Name"])
+        return self.service.required(call.scope, kind.name, call.params[f"{kind.name}Name"].lower())
 
     def _list(self, kind: Kind, call: Call) -> Document:
         found = self.service.records.all(call.scope, kind.name)
@@ -204,18 +206,19 @@ class Jobs:
 
     def _stop(self, kind: Kind, call: Call) -> Document:
         name = call.params[f"{kind.name}Name"]
-        self.service.required(call.scope, kind.name, name)
+        self.service.required(call.scope, kind.name, name.lower())
         self.stop_one(call.scope, kind.name, name)
         return {}
 
     def stop_one(self, scope: Scope, kind: str, name: str) -> None:
         """One that has ended stays as it is."""
         with self.changed:
-            job, _ = self._running.get((kind, scope.key, name), (None, None))
+            job, _ = self._running.get((kind, scope.key, name.lower()), (None, None))
             if job is None or job.stopping.is_set():
                 return
             job.update(**{f"{kind}Status": "Stopping"}, **self._kinds[kind].stop(job))
             job.stopping.set()
+            self.changed.notify_all()
 
     # --- behind the answer ---------------------------------------------------------------------------------------
 
@@ -234,7 +237,7 @@ class Jobs:
             if not job.closing.is_set():
                 with contextlib.suppress(KeyError):
                     job.update(**ended)
-            self._running.pop((kind.name, job.scope.key, job.name), None)
+            self._running.pop((kind.name, job.scope.key, job.name.lower()), None)
             self.changed.notify_all()
 
     @staticmethod
@@ -249,11 +252,11 @@ class Jobs:
         """Until the job has ended, or `until` says that nobody waits any more: its record."""
 
         def settled() -> bool:
-            return until() or (kind, scope.key, name) not in self._running
+            return until() or (kind, scope.key, name.lower()) not in self._running
 
         with self.changed:
             self.changed.wait_for(settled)
-        return self.service.required(scope, kind, name)
+        return self.service.required(scope, kind, name.lower())
 
     # --- the life of the embedded AWS ----------------------------------------------------------------------------
 

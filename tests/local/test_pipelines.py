@@ -89,17 +89,6 @@ def test_a_wrong_definition_is_refused_by_name(embedded, text, sentence):
         create(embedded, text)
 
 
-def test_a_run_exists_and_says_that_nothing_was_run(embedded):
-    name, sagemaker = create(embedded), embedded.client("sagemaker")
-    run = start(embedded, name)
-    found = sagemaker.describe_pipeline_execution(PipelineExecutionArn=run)
-    assert found["PipelineExecutionStatus"] == "Failed"
-    assert "does not run pipelines yet" in found["FailureReason"]
-    (listed,) = sagemaker.list_pipeline_executions(PipelineName=name)["PipelineExecutionSummaries"]
-    assert (listed["PipelineExecutionArn"], listed["PipelineExecutionStatus"]) == (run, "Failed")
-    assert sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=run)["PipelineExecutionSteps"] == []
-
-
 def test_the_same_token_starts_nothing_twice(embedded):
     name = create(embedded)
     runs = {start(embedded, name, token="t" * 32), start(embedded, name, token="t" * 32)}

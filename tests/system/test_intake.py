@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from tests.local.runs import over
 from tests.system.deployed import TRAINING
 
 pytestmark = pytest.mark.xdist_group("deployed")
@@ -37,9 +38,10 @@ def test_a_manifest_starts_one_run_of_its_data_set_and_pictures_none(deployed):
     push(deployed, "dogs")
     (run,) = started(deployed, before)
     assert run["PipelineExecutionDisplayName"].startswith("dogs-")
-    # Honest until the embedded AWS runs pipelines.
-    assert run["PipelineExecutionStatus"] == "Failed"
-    assert "does not run pipelines yet" in run["PipelineExecutionFailureReason"]
+    found, steps = over(deployed.root, run["PipelineExecutionArn"])
+    assert found["PipelineExecutionStatus"] == "Failed"
+    # It looked at what lies below the manifest's prefix, under its own role.
+    assert "holds train but not valid, test" in steps["Prepare"]["FailureReason"]
 
 
 def test_a_manifest_that_says_nothing_ends_among_the_failures(deployed):

@@ -193,7 +193,7 @@ def send(session: Session, queue: str) -> None:
 def start_pipeline(session: Session, deployed: Deployed) -> None:
     session.client("sagemaker").start_pipeline_execution(
         PipelineName=deployed.pipeline,
-        PipelineParameters=[{"Name": "DatasetPrefix", "Value": "dataset/seed"}],
+        PipelineParameters=[{"Name": "DatasetPrefix", "Value": "dataset/none"}],
         ClientRequestToken=uuid.uuid4().hex,
     )
 
