@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 OWN = "sagemaker_"
+# What a tuning job and the toolkit's own callers add; no script is told of them.
+OTHERS_OWN = ("_tuning_objective_metric", "default_user_module_name")
 TORCHRUN_PORT = 7777
 
 
@@ -30,7 +32,7 @@ def main() -> int:
     base = Path(os.environ["SAGEMAKER_BASE_DIR"])
     told = json.loads((base / "input" / "config" / "hyperparameters.json").read_text())
     own = {name.removeprefix(OWN): _decoded(text) for name, text in told.items() if name.startswith(OWN)}
-    flags = {name: _decoded(text) for name, text in told.items() if not name.startswith(OWN)}
+    flags = {name: _decoded(text) for name, text in told.items() if not name.startswith(OWN) and name not in OTHERS_OWN}
     try:
         program = _code(base / "code", own)
     except WrongJob as error:

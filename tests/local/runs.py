@@ -59,10 +59,10 @@ def run(embedded, *steps, role=None, parameters=(), given=None, **more):
     )["PipelineExecutionArn"]
 
 
-def over(embedded, arn):
+def over(embedded, arn, seconds=LATEST_SECONDS):
     """The run's description and its steps by name, once it has ended."""
     sagemaker = embedded.client("sagemaker")
-    deadline = time.monotonic() + LATEST_SECONDS
+    deadline = time.monotonic() + seconds
     while True:
         found = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
         steps = steps_of(embedded, arn)

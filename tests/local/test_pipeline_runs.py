@@ -13,7 +13,7 @@ from tests.local.runs import CLUSTER, condition, fail, get, over, processing, ru
 
 pytestmark = pytest.mark.xdist_group("embedded")
 WRITE = "open('/opt/ml/processing/report/scores.json', 'w').write('{\"accuracy\": 0.75, \"of\": [{\"n\": 4}]}')"
-SCRIPT = "import sys; rate = float(sys.argv[sys.argv.index('--rate') + 1]); print(f'score={1 - rate}', flush=True); open('r', 'w')"
+SCRIPT = "import sys; flag, rate = sys.argv[1:]; assert flag == '--rate'; print(f'score={1 - float(rate)}')"
 SCORES = {"PropertyFileName": "Scores", "OutputName": "report", "FilePath": "scores.json"}
 
 
