@@ -58,7 +58,7 @@ def main() -> int:
 
 def install_project(requirements: str) -> None:
     step("virtual environment", lambda: make_venv(VENV))
-    step("PyTorch", install_torch)
+    step("PyTorch", lambda: install_torch(VENV, ROOT / "requirements.txt"))
     step(requirements, lambda: pip(VENV, "install", "-r", str(ROOT / requirements)))
     step("CDK command line", install_cdk)
 
@@ -74,6 +74,8 @@ def install_tool(name: str) -> None:
         )
     venv = ROOT / f".venv-{name}"
     step(f"virtual environment of {name}", lambda: make_venv(venv))
+    if torch_pin(requirements):
+        step("PyTorch", lambda: install_torch(venv, requirements))
     step(requirements.name, lambda: pip(venv, "install", "-r", str(requirements)))
 
 
@@ -120,25 +122,28 @@ def venv_python(venv: Path) -> tuple[int, ...] | None:
     return tuple(map(int, found.stdout.split())) if found.returncode == 0 else None
 
 
-def install_torch() -> str:
+def torch_pin(requirements: Path) -> str | None:
+    lines = requirements.read_text().splitlines()
+    return next((line.split()[0] for line in lines if line.startswith("torch==")), None)
+
+
+def install_torch(venv: Path, requirements: Path) -> str:
     """The CPU build where its index answers; anywhere else what the configured index gives."""
-    pin = next(
-        line.split()[0] for line in (ROOT / "requirements.txt").read_text().splitlines() if line.startswith("torch==")
-    )
-    if torch_build().split("+")[0] != pin.removeprefix("torch=="):
+    pin = torch_pin(requirements)
+    if torch_build(venv).split("+")[0] != pin.removeprefix("torch=="):
         if platform.system() == "Linux":
             if reachable(TORCH_CPU_INDEX):
-                pip(VENV, "install", pin, "--index-url", TORCH_CPU_INDEX)
-                return f"{torch_build()}, from PyTorch's CPU index"
+                pip(venv, "install", pin, "--index-url", TORCH_CPU_INDEX)
+                return f"{torch_build(venv)}, from PyTorch's CPU index"
             print("(its CPU index does not answer; PyPI's own build brings gigabytes of CUDA)", end=" ", flush=True)
-        pip(VENV, "install", pin)
-        return f"{torch_build()}, from the configured package index"
-    return torch_build()
+        pip(venv, "install", pin)
+        return f"{torch_build(venv)}, from the configured package index"
+    return torch_build(venv)
 
 
-def torch_build() -> str:
+def torch_build(venv: Path) -> str:
     code = "import importlib.metadata as m; print(m.version('torch'))"
-    found = subprocess.run([python_of(VENV), "-c", code], check=False, capture_output=True, text=True)
+    found = subprocess.run([python_of(venv), "-c", code], check=False, capture_output=True, text=True)
     return found.stdout.strip()
 
 
