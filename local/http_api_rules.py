@@ -1,9 +1,10 @@
-"""CORS and tokens of HTTP APIs, where MiniStack does otherwise than API Gateway; docs/local.md lists each.
+"""CORS, tokens and time of HTTP APIs, where MiniStack does otherwise than API Gateway; docs/local.md lists each.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,10 +15,15 @@ Foreign = Any
 UNAUTHORIZED = (401, {"Content-Type": "application/json"}, b'{"message":"Unauthorized"}')
 
 
+LATE = (503, {"Content-Type": "application/json"}, b'{"message":"Service Unavailable"}')
+DEFAULT_MS = 30_000
+
+
 def install() -> None:
     joints.wrap("services.apigateway:_cors_response_headers", _cors_of_a_template_too)
     joints.wrap("services.apigateway:_cors_preflight_response", _cors_of_a_template_too)
     joints.wrap("services.apigateway:_validate_jwt_authorizer", _tokens_that_end)
+    joints.wrap("services.apigateway:_invoke_lambda_proxy", _answers_in_time)
 
 
 def _cors_of_a_template_too(original: Foreign, cors_cfg: Mapping[str, Foreign], origin: str) -> Foreign:
@@ -36,3 +42,14 @@ async def _tokens_that_end(
     if refused is None and "exp" not in claims:
         return None, None, UNAUTHORIZED
     return claims, scopes, refused
+
+
+async def _answers_in_time(
+    original: Foreign, integration: Mapping[str, Foreign], *arguments: Foreign, **named: Foreign
+) -> Foreign:
+    """An integration's own limit, which MiniStack keeps and does not apply; the function runs to its end."""
+    limit_seconds = float(integration.get("timeoutInMillis") or DEFAULT_MS) / 1000
+    try:
+        return await asyncio.wait_for(asyncio.shield(original(integration, *arguments, **named)), timeout=limit_seconds)
+    except TimeoutError:
+        return LATE

@@ -1,6 +1,7 @@
 """The prediction API: an HTTP API before a function before the endpoint."""
 
 from aws_cdk import CfnOutput, Environment, Stack
+from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from config.sections.api import Api
@@ -9,10 +10,11 @@ from stacks.constructs.async_requests import AsyncRequests
 from stacks.constructs.http_api import PredictionApi
 from stacks.constructs.model_endpoint import ModelEndpoint
 from stacks.constructs.predict_function import PredictFunction
+from stacks.constructs.uploads import Uploads
 
 
 class ApiStack(Stack):
-    """`requests` is given where the endpoint is asynchronous, and only there."""
+    """`uploads` is given where the API takes them, `requests` where the endpoint is asynchronous, and only there."""
 
     def __init__(
         self,
@@ -21,15 +23,24 @@ class ApiStack(Stack):
         *,
         config: Api,
         endpoint: ModelEndpoint,
+        key: kms.IKey,
+        uploads: Uploads | None = None,
         requests: AsyncRequests | None = None,
         env: Environment,
     ) -> None:
         super().__init__(scope, id, env=env, description="Whippet's prediction API")
         # The endpoint's name is a constant, so that nothing but this keeps the order.
         self.add_stack_dependency(Stack.of(endpoint))
-        self.predict = predict = PredictFunction(self, "Predict", config=config, endpoint=endpoint, requests=requests)
+        self.predict = predict = PredictFunction(
+            self, "Predict", config=config, endpoint=endpoint, key=key, uploads=uploads, requests=requests
+        )
         self.http = http = PredictionApi(
-            self, "Http", config=config, handler=predict.alias, asynchronous=requests is not None
+            self,
+            "Http",
+            config=config,
+            handler=predict.alias,
+            takes_uploads=uploads is not None,
+            asynchronous=requests is not None,
         )
         if config.canary:
             AliasCanary(

@@ -6,6 +6,7 @@ from config import load_stage
 from config.names import Names
 from stacks.api import ApiStack
 from stacks.constructs.async_requests import AsyncRequests
+from stacks.constructs.uploads import Uploads
 from stacks.data import DataStack
 from stacks.image import ImageStack
 from stacks.network import NetworkStack
@@ -57,7 +58,9 @@ def build_app(app: App, stage_name: str | None) -> None:
         names.stack("api"),
         config=config.api,
         endpoint=serving.endpoint,
-        requests=AsyncRequests(data.bucket, data.key) if config.serving.mode == "async" else None,
+        key=data.key,
+        uploads=Uploads(data.bucket) if config.api.max_upload_bytes else None,
+        requests=AsyncRequests(data.bucket) if config.serving.mode == "async" else None,
         env=environment,
     )
     OperationsStack(

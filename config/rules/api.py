@@ -7,19 +7,53 @@ from config.rules.table import Finding, rule
 from config.sections.api import Api
 from config.sections.serving import Serving
 
-GATEWAY_TIMEOUT_SECONDS = 30
+# What InvokeEndpoint takes for a serverless endpoint.
+SERVERLESS_BODY_BYTES = 4_000_000
 
 
 @rule("api")
 def timeouts_are_ordered(api: Api) -> Iterator[Finding]:
     """A limit further in must end first, or the caller gets the outer one's mute error."""
+    if api.fetch_timeout_seconds >= api.invoke_timeout_seconds:
+        message = (
+            f"must be below api.invoke_timeout_seconds = {api.invoke_timeout_seconds}: a linked image must not take "
+            "the time that the model needs; lower it or raise that"
+        )
+        yield Finding("api.fetch_timeout_seconds", api.fetch_timeout_seconds, message)
     inner = api.fetch_timeout_seconds + api.invoke_timeout_seconds
     if inner >= api.timeout_seconds:
         message = (
             f"must exceed api.fetch_timeout_seconds + api.invoke_timeout_seconds = {inner}, since both happen "
-            f"within it; raise it (below {GATEWAY_TIMEOUT_SECONDS}) or lower one of them"
+            f"within it; raise it (below api.gateway_timeout_seconds = {api.gateway_timeout_seconds}) or lower one of "
+            "them"
         )
         yield Finding("api.timeout_seconds", api.timeout_seconds, message)
+    if api.timeout_seconds >= api.gateway_timeout_seconds:
+        message = f"must exceed api.timeout_seconds = {api.timeout_seconds}; raise it (up to 29) or lower that"
+        yield Finding("api.gateway_timeout_seconds", api.gateway_timeout_seconds, message)
+
+
+@rule("api")
+def uploads_are_for_larger_images(api: Api) -> Iterator[Finding]:
+    if 0 < api.max_upload_bytes <= api.max_image_bytes:
+        message = (
+            f"is not above api.max_image_bytes = {api.max_image_bytes}, which a request holds by itself; raise it, or "
+            "set it to 0 for no uploads"
+        )
+        yield Finding("api.max_upload_bytes", api.max_upload_bytes, message)
+
+
+@rule("api", "serving")
+def a_serverless_endpoint_takes_what_the_api_lets_through(api: Api, serving: Serving) -> Iterator[Finding]:
+    if serving.mode != "serverless":
+        return
+    for key in ("max_image_bytes", "max_upload_bytes"):
+        if getattr(api, key) > SERVERLESS_BODY_BYTES:
+            message = (
+                f"is more than the {SERVERLESS_BODY_BYTES} bytes that a serverless endpoint takes; lower it, or larger "
+                "images are refused late"
+            )
+            yield Finding(f"api.{key}", getattr(api, key), message, refused=False)
 
 
 @rule("api")

@@ -66,18 +66,30 @@ class Api(Section):
     """Requests to those that may come at once."""
     memory_mb: Annotated[int, Field(ge=128, le=10_240)]
     """The predict function's memory; processor time grows with it."""
-    timeout_seconds: Annotated[int, Field(ge=3, le=29)]
-    """The predict function's time limit; the gateway gives up after 30 s."""
-    invoke_timeout_seconds: Annotated[int, Field(ge=1, le=28)]
+    gateway_timeout_seconds: Annotated[int, Field(ge=4, le=29)]
+    """When the gateway gives the function up; an HTTP API waits no longer than 29 s that a template may ask for."""
+    timeout_seconds: Annotated[int, Field(ge=3, le=28)]
+    """The predict function's time limit."""
+    invoke_timeout_seconds: Annotated[int, Field(ge=1, le=27)]
     """How long the function waits for the endpoint."""
-    fetch_timeout_seconds: Annotated[int, Field(ge=1, le=27)]
+    fetch_timeout_seconds: Annotated[int, Field(ge=1, le=26)]
     """How long the function may take to fetch a linked image, all told."""
     max_image_bytes: Annotated[int, Field(ge=1_024, le=4_500_000)]
-    """The largest image accepted; Lambda's 6 MB event holds 4.5 MB of image in base64."""
+    """The largest image accepted in a request; Lambda's 6 MB event holds 4.5 MB of image in base64."""
+    max_images: Annotated[int, Field(ge=1, le=20)]
+    """Images that one request may hold; the endpoint is asked for them side by side."""
+    max_upload_bytes: Annotated[int, Field(ge=0, le=25_000_000)]
+    """The largest image that may be uploaded to the bucket first and then be named; 0 takes none."""
+    upload_seconds: Annotated[int, Field(ge=10, le=3_600)]
+    """How long the signed URL for an upload can be used; it ends earlier when the function's credentials do."""
     allowed_image_hosts: list[HostName]
     """The only hosts from which linked images are fetched, as "images.example.com" or "*.example.com"; empty: any."""
     top_k: Annotated[int, Field(ge=1, le=100)]
     """Predictions in an answer when the caller does not say how many."""
+    metrics: bool
+    """Whether the function's log lines are metrics as well: times, bytes, and a count for each outcome."""
+    tracing: bool
+    """Whether X-Ray follows requests through the function."""
     log_days: LogDays
     """Days for which the function's and the API's logs are kept."""
     concurrency: Concurrency

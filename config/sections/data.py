@@ -10,6 +10,8 @@ class Data(Section):
     """Days for which captured requests and answers are kept."""
     async_days: Days
     """Days for which what was sent to an endpoint in mode "async", and its answers, are kept."""
+    upload_days: Days
+    """Days for which images are kept that were uploaded to be predicted."""
     run_days: Days
     """Days for which what a run of the pipeline leaves beside its model is kept: its pictures, trials, checkpoints."""
     access_log_days: Days

@@ -8,14 +8,20 @@ from .refusals import Refusal
 Answer = dict[str, Any]
 
 
-def success(content: dict[str, Any]) -> Answer:
+def success(content: object, headers: dict[str, str] | None = None) -> Answer:
     """A JSON answer."""
-    return _json_answer(200, content)
+    return _json_answer(200, content, headers)
 
 
-def waiting(content: dict[str, Any], location: str, retry_after_seconds: int) -> Answer:
+def created(content: dict[str, Any]) -> Answer:
+    """A JSON answer that says where something new is."""
+    return _json_answer(201, content)
+
+
+def waiting(content: dict[str, Any], location: str | None, retry_after_seconds: int) -> Answer:
     """A JSON answer that tells where and when to ask for the real one."""
-    return _json_answer(202, content, {"location": location, "retry-after": str(retry_after_seconds)})
+    place = {"location": location} if location else {}
+    return _json_answer(202, content, {**place, "retry-after": str(retry_after_seconds)})
 
 
 def refusal_answer(refusal: Refusal, request_id: str) -> Answer:
@@ -25,11 +31,14 @@ def refusal_answer(refusal: Refusal, request_id: str) -> Answer:
         headers["retry-after"] = str(refusal.retry_after_seconds)
     if refusal.allow is not None:
         headers["allow"] = refusal.allow
-    content = {"error": {"code": refusal.code, "message": refusal.message}, "request_id": request_id}
-    return _json_answer(refusal.status, content, headers)
+    return _json_answer(refusal.status, {"error": error_of(refusal), "request_id": request_id}, headers)
 
 
-def _json_answer(status: int, content: dict[str, Any], headers: dict[str, str] | None = None) -> Answer:
+def error_of(refusal: Refusal) -> dict[str, str]:
+    return {"code": refusal.code, "message": refusal.message}
+
+
+def _json_answer(status: int, content: object, headers: dict[str, str] | None = None) -> Answer:
     return {
         "statusCode": status,
         "headers": {

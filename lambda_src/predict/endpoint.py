@@ -1,34 +1,54 @@
 """Asks the SageMaker endpoint, and turns each way in which it can fail into an answer for the caller."""
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import botocore.session
-from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectionClosedError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    ReadTimeoutError,
-)
-
+from .aws import NoAnswerError, NoCredentialsError, Reply
+from .breaker import Breaker
 from .refusals import Refusal
 
-MAX_CONNECT_SECONDS = 2.0
 MAX_MESSAGE_CHARACTERS = 300
 # What the server may say about the caller's image; any other 4xx of its means that the two of us disagree.
 _PASSED_ON_STATUSES = frozenset({400, 413, 415, 422})
-_TOO_MANY_REQUESTS, _SERVICE_UNAVAILABLE = 429, 503
+_OK, _TOO_LARGE, _MODEL_ERROR, _TOO_MANY_REQUESTS, _SERVER_ERROR, _SERVICE_UNAVAILABLE = 200, 413, 424, 429, 500, 503
 _RETRY_SOON_SECONDS, _RETRY_LATER_SECONDS = 1, 10
+_OVERLOADED = frozenset({"ThrottlingException", "TooManyRequestsException"})
+# ValidationError is what InvokeEndpoint says of an endpoint which does not exist or is not in service. The others come
+# with 429 (not ready), 503, 500 and 530, by which they are known where their name is new.
+_UNAVAILABLE = frozenset(
+    {
+        "ValidationError",
+        "ModelNotReadyException",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "InternalFailure",
+        "InternalDependencyException",
+    }
+)
+# What says that the endpoint is down, and not that it is busy or that the image is bad.
+_DOWN = frozenset({"unavailable", "endpoint_timeout"})
 
 
-class InvokeEndpointClient(Protocol):
-    """The one operation that is used of botocore's `sagemaker-runtime` client."""
+class Asking(Protocol):
+    """A service of AWS, as `aws.Service` is one."""
 
-    def invoke_endpoint(self, **arguments: object) -> dict[str, Any]: ...
+    def ask(self, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> Reply: ...
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the caller wants to hear of an image."""
+
+    top_k: int
+    raw: bool = False
+    """The network's whole output, as the course's Lambda printed it, and not the most probable labels."""
+
+    @property
+    def attributes(self) -> str:
+        """As the server reads it from X-Amzn-SageMaker-Custom-Attributes."""
+        return "output=vector" if self.raw else f"top_k={self.top_k}"
 
 
 @dataclass(frozen=True)
@@ -38,55 +58,63 @@ class Classification:
     predictions: list[dict[str, Any]]
     model_version: str
     variant: str
-
-
-def make_client(invoke_timeout_seconds: float) -> InvokeEndpointClient:
-    """A client that waits once: a retry after a time-out would outlast the function and double the endpoint's load."""
-    config = Config(
-        connect_timeout=min(MAX_CONNECT_SECONDS, invoke_timeout_seconds),
-        read_timeout=invoke_timeout_seconds,
-        retries={"total_max_attempts": 1},
-    )
-    client: InvokeEndpointClient = botocore.session.get_session().create_client("sagemaker-runtime", config=config)
-    return client
+    raw: list[Any] | None = None
+    """The network's output; None where labels were asked for."""
 
 
 class Endpoint:
-    """One endpoint, reached through one kept-alive client."""
+    """One endpoint; when it is down it is left alone for a while."""
 
-    def __init__(self, client: InvokeEndpointClient, name: str) -> None:
-        self._client = client
-        self._name = name
+    def __init__(self, runtime: Asking, name: str, breaker: Breaker | None = None) -> None:
+        self._runtime = runtime
+        self._path = f"/endpoints/{name}/invocations"
+        self._breaker = breaker or Breaker()
 
-    def classify(self, image: bytes, content_type: str, top_k: int) -> Classification:
-        """Returns the `top_k` most probable labels."""
+    def classify(self, image: bytes, content_type: str, wish: Wish) -> Classification:
+        """What the model says of an image; Refusal where it says nothing that can be used."""
+        wait_seconds = self._breaker.seconds_to_wait()
+        if wait_seconds:
+            raise _unavailable("not asked, after failures in a row", math.ceil(wait_seconds))
         try:
-            response = self._invoke(image, content_type, top_k)
-            body = response["Body"].read()
-        except (ClientError, BotoCoreError) as error:
-            raise refusal_for_error(error) from error
-        return read_answer(body, response.get("InvokedProductionVariant", ""))
+            found = self._classify(image, content_type, wish)
+        except Refusal as refusal:
+            if refusal.code in _DOWN:
+                self._breaker.failed()
+            else:
+                self._breaker.succeeded()
+            raise
+        self._breaker.succeeded()
+        return found
 
-    def _invoke(self, image: bytes, content_type: str, top_k: int) -> dict[str, Any]:
-        arguments = {
-            "EndpointName": self._name,
-            "Body": image,
-            "ContentType": content_type,
+    def _classify(self, image: bytes, content_type: str, wish: Wish) -> Classification:
+        headers = {
+            "Content-Type": content_type,
             "Accept": "application/json",
-            "CustomAttributes": f"top_k={top_k}",
+            "X-Amzn-SageMaker-Custom-Attributes": wish.attributes,
         }
-        try:
-            return self._client.invoke_endpoint(**arguments)
-        except ConnectionClosedError:
-            # A connection kept from an earlier call went stale while the function slept; asking again is harmless,
-            # since a prediction changes nothing.
-            return self._client.invoke_endpoint(**arguments)
+        reply = ask(self._runtime, self._path, headers, image)
+        return read_answer(reply.body, reply.headers.get("x-amzn-invoked-production-variant", ""))
+
+
+def ask(runtime: Asking, path: str, headers: dict[str, str], body: bytes) -> Reply:
+    """The endpoint's good answer; Refusal for any other, and where there is none."""
+    try:
+        reply = runtime.ask("POST", path, headers, body)
+    except NoAnswerError as error:
+        raise (_timed_out if error.timed_out else _unavailable)(str(error)) from error
+    except NoCredentialsError as error:
+        raise _denied(str(error)) from error
+    if reply.status // 100 != _OK // 100:
+        raise refusal_for_reply(reply)
+    return reply
 
 
 def read_answer(body: bytes, variant: str) -> Classification:
     """The server's own answer, as it comes from the endpoint or lies in a bucket."""
     try:
         answer = json.loads(body)
+        if isinstance(answer, list):
+            return Classification([], "", variant, raw=answer)
         predictions, model_version = answer["predictions"], answer["model_version"]
         well_formed = isinstance(predictions, list) and all(
             isinstance(entry, dict) and {"label", "probability"} <= entry.keys() for entry in predictions
@@ -98,43 +126,43 @@ def read_answer(body: bytes, variant: str) -> Classification:
     return Classification(predictions, str(model_version), variant)
 
 
-def refusal_for_error(error: ClientError | BotoCoreError) -> Refusal:
-    """What a failed call to AWS means for the caller."""
-    return _refusal_for_client_error(error) if isinstance(error, ClientError) else _refusal_for_connection(error)
-
-
-def _refusal_for_client_error(error: ClientError) -> Refusal:
-    code = error.response.get("Error", {}).get("Code", "")
-    if code == "ModelError":
-        return refusal_from_model(error.response.get("OriginalStatusCode"), error.response.get("OriginalMessage"))
-    detail = str(error)
-    if code in ("ThrottlingException", "TooManyRequestsException"):
+def refusal_for_reply(reply: Reply) -> Refusal:
+    """What SageMaker's own error means for the caller. AWS names it in a header, with a link behind a colon."""
+    error = _document(reply.body)
+    code = str(reply.headers.get("x-amzn-errortype") or error.get("__type", "")).partition(":")[0].rpartition("#")[2]
+    if code == "ModelError" or (not code and reply.status == _MODEL_ERROR):
+        return refusal_from_model(error.get("OriginalStatusCode"), error.get("OriginalMessage"))
+    detail = f"{reply.status} {code}: {error.get('Message') or error.get('message')}"
+    if reply.status == _TOO_LARGE:
+        return Refusal("image_too_large", "The image is larger than the model's endpoint takes; scale it down.")
+    if code in _OVERLOADED:
         return _overloaded(detail)
-    # ValidationError is what InvokeEndpoint says of an endpoint which does not exist or is not in service.
-    if code in (
-        "ValidationError",
-        "ModelNotReadyException",
-        "ServiceUnavailable",
-        "ServiceUnavailableException",
-        "InternalFailure",
-        "InternalDependencyException",
-    ):
+    if code in _UNAVAILABLE or reply.status == _TOO_MANY_REQUESTS or reply.status >= _SERVER_ERROR:
         return _unavailable(detail)
-    return Refusal(
-        "endpoint_denied", "This service may not use its model at present; tell its operator.", detail=detail
-    )
+    return _denied(detail)
 
 
-def refusal_from_model(status: int | None, text: object) -> Refusal:
+def refusal_from_model(status: object, text: object) -> Refusal:
     """What the model's own refusal means for the caller: passed on where it speaks of the caller's image."""
     code, message = _read_error(text)
-    if status in _PASSED_ON_STATUSES and code and message:
+    if isinstance(status, int) and status in _PASSED_ON_STATUSES and code and message:
         return Refusal(code, message, status=status)
     if status == _TOO_MANY_REQUESTS:
         return _overloaded(f"model: {status} {code}")
     if status == _SERVICE_UNAVAILABLE:
         return _unavailable(f"model: {status} {code}")
+    # SageMaker's words for a model that did not answer in its 60 seconds.
+    if not status and "timed out" in str(text):
+        return _timed_out("model: no answer")
     return Refusal("model_failed", "The model failed on this image; try another one.", detail=f"model: {status} {code}")
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _read_error(text: object) -> tuple[str, str]:
@@ -149,18 +177,19 @@ def _read_error(text: object) -> tuple[str, str]:
     return "", ""
 
 
-def _refusal_for_connection(error: BotoCoreError) -> Refusal:
-    detail = type(error).__name__
-    if isinstance(error, ReadTimeoutError):
-        return Refusal(
-            "endpoint_timeout",
-            "The model took too long to answer; try again in a moment.",
-            retry_after_seconds=_RETRY_SOON_SECONDS,
-            detail=detail,
-        )
-    if isinstance(error, EndpointConnectionError | ConnectTimeoutError | ConnectionClosedError):
-        return _unavailable(detail)
-    return Refusal("bad_answer", "The model could not be asked; tell the operator of this service.", detail=detail)
+def _denied(detail: str) -> Refusal:
+    return Refusal(
+        "endpoint_denied", "This service may not use its model at present; tell its operator.", detail=detail
+    )
+
+
+def _timed_out(detail: str) -> Refusal:
+    return Refusal(
+        "endpoint_timeout",
+        "The model took too long to answer; try again in a moment.",
+        retry_after_seconds=_RETRY_SOON_SECONDS,
+        detail=detail,
+    )
 
 
 def _overloaded(detail: str) -> Refusal:
@@ -172,10 +201,10 @@ def _overloaded(detail: str) -> Refusal:
     )
 
 
-def _unavailable(detail: str) -> Refusal:
+def _unavailable(detail: str, retry_after_seconds: int = _RETRY_LATER_SECONDS) -> Refusal:
     return Refusal(
         "unavailable",
         "The model is not in service just now; try again in a few minutes.",
-        retry_after_seconds=_RETRY_LATER_SECONDS,
+        retry_after_seconds=retry_after_seconds,
         detail=detail,
     )

@@ -6,14 +6,20 @@ Takes HTTP API events (payload version 2) and direct ones such as {"url": "https
 import json
 import os
 import sys
+import time
 from typing import Protocol
 
 from .answers import Answer
-from .endpoint import Endpoint, make_client
+from .aws import Aws, bucket, runtime
+from .endpoint import Endpoint
 from .fetch import Fetcher
+from .metrics import with_metrics
+from .objects import Objects
+from .predictor import Predictor
 from .service import LogRecord, Service
 from .settings import Settings
-from .waiting import Waiting, make_clients
+from .uploads import Uploads
+from .waiting import CALLS, Waiting
 
 
 class LambdaContext(Protocol):
@@ -22,33 +28,57 @@ class LambdaContext(Protocol):
     aws_request_id: str
 
 
-def _write_log(record: LogRecord) -> None:
-    known = {key: value for key, value in record.items() if value is not None}
-    # sys.stdout is looked up on each call because the runtime replaces it after import.
-    sys.stdout.write(json.dumps(known, separators=(",", ":")) + "\n")
-    sys.stdout.flush()
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
-def _make_service(settings: Settings) -> Service:
-    return Service(
-        settings=settings,
-        endpoint=Endpoint(make_client(settings.invoke_timeout_seconds), settings.endpoint_name),
+def _make_service(settings: Settings, aws: Aws) -> Service:
+    def write_log(record: LogRecord) -> None:
+        known = {key: value for key, value in record.items() if value is not None}
+        if settings.metrics:
+            known = with_metrics(known, settings.endpoint_name, _now_ms)
+        # sys.stdout is looked up on each call because the runtime replaces it after import.
+        sys.stdout.write(json.dumps(known, separators=(",", ":")) + "\n")
+        sys.stdout.flush()
+
+    uploads, waiting = _make_uploads(settings, aws), _make_waiting(settings, aws)
+    predictor = Predictor(
+        endpoint=Endpoint(runtime(aws, settings.invoke_timeout_seconds), settings.endpoint_name),
         fetcher=Fetcher(
             timeout_seconds=settings.fetch_timeout_seconds,
             max_bytes=settings.max_image_bytes,
             allowed_hosts=settings.allowed_image_hosts,
         ),
-        waiting=_make_waiting(settings) if settings.async_bucket else None,
-        write_log=_write_log,
+        uploads=uploads,
+        waiting=waiting,
+    )
+    return Service(settings=settings, predictor=predictor, write_log=write_log, uploads=uploads, waiting=waiting)
+
+
+def _make_uploads(settings: Settings, aws: Aws) -> Uploads | None:
+    if not settings.upload_bucket:
+        return None
+    return Uploads(
+        Objects(bucket(aws, settings.upload_bucket, settings.fetch_timeout_seconds)),
+        max_bytes=settings.max_upload_bytes,
+        expires_seconds=settings.upload_seconds,
     )
 
 
-def _make_waiting(settings: Settings) -> Waiting:
-    objects, endpoint = make_clients(settings.invoke_timeout_seconds)
-    return Waiting(objects, endpoint, endpoint_name=settings.endpoint_name, bucket=settings.async_bucket)
+def _make_waiting(settings: Settings, aws: Aws) -> Waiting | None:
+    if not settings.async_bucket:
+        return None
+    # All calls together end within the time that the function gives its endpoint.
+    each = settings.invoke_timeout_seconds / CALLS
+    return Waiting(
+        Objects(bucket(aws, settings.async_bucket, each)),
+        runtime(aws, each),
+        endpoint_name=settings.endpoint_name,
+        bucket=settings.async_bucket,
+    )
 
 
-_SERVICE = _make_service(Settings.from_environment(os.environ))
+_SERVICE = _make_service(Settings.from_environment(os.environ), Aws(os.environ))
 
 
 def handle(event: object, context: LambdaContext) -> Answer:

@@ -4,6 +4,7 @@ import struct
 
 from .refusals import Refusal
 
+IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif")
 SNIFF_BYTES = 12
 MAX_PIXELS = 25_000_000
 # Sound files have tens of segments before their size; millions of tiny ones would cost a second of CPU.

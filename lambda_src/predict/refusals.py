@@ -16,9 +16,14 @@ STATUS_OF_CODE = {
     "bad_answer": 502,
     "endpoint_denied": 502,
     "model_failed": 502,
+    "storage_unavailable": 503,
     "unavailable": 503,
     "endpoint_timeout": 504,
 }
+# With these the whole request fails: asking for the next image would meet the same.
+_ABOUT_THE_SERVICE = frozenset(
+    {"overloaded", "internal", "endpoint_denied", "storage_unavailable", "unavailable", "endpoint_timeout"}
+)
 
 
 class Refusal(Exception):
@@ -43,3 +48,13 @@ class Refusal(Exception):
         self.allow = allow
         # For the log alone: what AWS said, which may name accounts and roles.
         self.detail = detail
+
+    @property
+    def outcome(self) -> str:
+        """The code, by which outcomes are counted; those that a model makes up are counted as one."""
+        return self.code if self.code in STATUS_OF_CODE else "model_refused"
+
+    @property
+    def is_about_the_image(self) -> bool:
+        """Whether another image of the same request may do better."""
+        return self.code not in _ABOUT_THE_SERVICE

@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 
-from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import IConstruct
 
 from stacks.constructs.findings import acknowledge_wildcard
-from stacks.constructs.statements import objects, use_key
+from stacks.constructs.statements import objects
 
 # As in lambda_src/predict/waiting.py; a test holds the two together.
 WRITTEN = ("async/input", "async/tickets")
@@ -19,13 +17,11 @@ READ = ("async/tickets", "async/output", "async/failure")
 @dataclass(frozen=True)
 class AsyncRequests:
     bucket: s3.IBucket
-    key: kms.IKey
 
-    def statements(self, stack: Stack) -> list[iam.PolicyStatement]:
+    def statements(self) -> list[iam.PolicyStatement]:
         return [
             iam.PolicyStatement(sid="LeaveRequests", actions=["s3:PutObject"], resources=self._arns(WRITTEN)),
             iam.PolicyStatement(sid="FetchResults", actions=["s3:GetObject"], resources=self._arns(READ)),
-            use_key(stack, self.key),
         ]
 
     def acknowledge(self, place: IConstruct) -> None:

@@ -16,6 +16,8 @@ ASYNC_PREFIX = "async"
 ASYNC_INPUT_PREFIX = f"{ASYNC_PREFIX}/input"
 ASYNC_OUTPUT_PREFIX = f"{ASYNC_PREFIX}/output"
 ASYNC_FAILURE_PREFIX = f"{ASYNC_PREFIX}/failure"
+# Images for the prediction API that are too large for a request.
+UPLOADS_PREFIX = "uploads"
 BATCH_INPUT_PREFIX = "batch/input"
 BATCH_OUTPUT_PREFIX = "batch/output"
 DATASET_PREFIX = "dataset"
@@ -93,6 +95,7 @@ class DataBucket(s3.Bucket):
                     for name, prefix, days in (
                         ("forget-captures", CAPTURE_PREFIX, config.capture_days),
                         ("forget-requests", ASYNC_PREFIX, config.async_days),
+                        ("forget-uploads", UPLOADS_PREFIX, config.upload_days),
                     )
                 ),
             ],

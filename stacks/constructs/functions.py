@@ -8,7 +8,7 @@ from constructs import Construct
 
 from config.sections.section import LogDays
 from stacks.constructs import source_folders
-from stacks.constructs.findings import acknowledge
+from stacks.constructs.findings import acknowledge, acknowledge_wildcard
 from stacks.constructs.logs import ExpiringLog
 
 
@@ -29,6 +29,7 @@ class PythonFunction(lambda_.Function):
         statements: list[iam.PolicyStatement],
         reserved_concurrency: int | None = None,
         failures: sqs.IQueue | None = None,
+        traced: bool = False,
     ) -> None:
         parts = Construct(scope, f"{id}Parts")
         log_group = ExpiringLog(parts, "Log", keep_days=log_days)
@@ -40,6 +41,12 @@ class PythonFunction(lambda_.Function):
         if failures is not None:
             keep = iam.PolicyStatement(sid="KeepFailures", actions=["sqs:SendMessage"], resources=[failures.queue_arn])
             statements = [*statements, keep]
+        if traced:
+            # X-Ray's calls know no resource.
+            trace = iam.PolicyStatement(
+                sid="Trace", actions=["xray:PutTelemetryRecords", "xray:PutTraceSegments"], resources=["*"]
+            )
+            statements = [*statements, trace]
         role = iam.Role(
             parts,
             "Role",
@@ -65,11 +72,15 @@ class PythonFunction(lambda_.Function):
             environment=environment,
             reserved_concurrent_executions=reserved_concurrency,
             dead_letter_queue=failures,
+            tracing=lambda_.Tracing.ACTIVE if traced else None,
         )
         self.execution_role = role
         """The role itself; what the function calls its role takes no statement and no acknowledgement."""
-        acknowledge(
-            self,
-            "Serverless-LambdaTracing",
-            "Tracing may write for any function of the account, and the log already tells where the milliseconds went",
-        )
+        if traced:
+            acknowledge_wildcard(role, "*", "The stage file asks for X-Ray, whose calls know no resource")
+        else:
+            acknowledge(
+                self,
+                "Serverless-LambdaTracing",
+                "Tracing may write for any part of the account, and the log already tells where the milliseconds went",
+            )

@@ -32,7 +32,14 @@ READ_HEADERS = ["location", "retry-after"]
 
 class PredictionApi(Construct):
     def __init__(
-        self, scope: Construct, id: str, *, config: Api, handler: lambda_.IFunction, asynchronous: bool
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        config: Api,
+        handler: lambda_.IFunction,
+        takes_uploads: bool,
+        asynchronous: bool,
     ) -> None:
         super().__init__(scope, id)
         self.api = apigateway.HttpApi(
@@ -42,10 +49,16 @@ class PredictionApi(Construct):
             description="Whippet's predictions",
             cors_preflight=_cors(config.cors) if config.cors else None,
         )
-        self._integration = integrations.HttpLambdaIntegration("Predict", handler)
+        self._integration = integrations.HttpLambdaIntegration(
+            "Predict", handler, timeout=Duration.seconds(config.gateway_timeout_seconds)
+        )
         # The service's own word for where it answers, rather than a name put together here from region and domain.
         self.url = f"{self.api.api_endpoint}/"
-        guarded = [("POST", "/predict"), *([("GET", "/results/{id}")] if asynchronous else [])]
+        guarded = [
+            ("POST", "/predict"),
+            *([("POST", "/uploads")] if takes_uploads else []),
+            *([("GET", "/results/{id}")] if asynchronous else []),
+        ]
         authorizer = self._authorizer(config)
         scopes = config.jwt.scopes if config.jwt else []
         routes = [

@@ -2,6 +2,7 @@
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
@@ -11,16 +12,30 @@ from stacks.constructs.async_requests import AsyncRequests
 from stacks.constructs.findings import acknowledge
 from stacks.constructs.functions import PythonFunction
 from stacks.constructs.model_endpoint import ModelEndpoint
+from stacks.constructs.statements import use_key
 from stacks.constructs.target_tracking import WARM_ENVIRONMENTS, TargetTracking
+from stacks.constructs.uploads import Uploads
 
 
 class PredictFunction(Construct):
-    """May invoke one endpoint and write its own log; if that is asynchronous, leave images and fetch results too."""
+    """May invoke one endpoint, let uploads in and read them, and write its own log.
+
+    If the endpoint is asynchronous, it may leave images and fetch results too.
+    """
 
     def __init__(
-        self, scope: Construct, id: str, *, config: Api, endpoint: ModelEndpoint, requests: AsyncRequests | None
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        config: Api,
+        endpoint: ModelEndpoint,
+        key: kms.IKey,
+        uploads: Uploads | None,
+        requests: AsyncRequests | None,
     ) -> None:
         super().__init__(scope, id)
+        stored = [kind for kind in (uploads, requests) if kind]
         self.function = PythonFunction(
             self,
             "Function",
@@ -34,11 +49,16 @@ class PredictFunction(Construct):
                 "ENDPOINT_NAME": endpoint.endpoint_name,
                 "TOP_K": str(config.top_k),
                 "MAX_IMAGE_BYTES": str(config.max_image_bytes),
+                "MAX_IMAGES": str(config.max_images),
                 "FETCH_TIMEOUT_SECONDS": str(config.fetch_timeout_seconds),
                 "INVOKE_TIMEOUT_SECONDS": str(config.invoke_timeout_seconds),
                 "ALLOWED_IMAGE_HOSTS": ",".join(config.allowed_image_hosts),
                 "AUTH": config.auth,
                 "JWT_ISSUER": config.jwt.issuer if config.jwt else "",
+                "METRICS": "on" if config.metrics else "off",
+                "UPLOAD_BUCKET": uploads.bucket.bucket_name if uploads else "",
+                "MAX_UPLOAD_BYTES": str(config.max_upload_bytes),
+                "UPLOAD_SECONDS": str(config.upload_seconds),
                 "ASYNC_BUCKET": requests.bucket.bucket_name if requests else "",
             },
             statements=[
@@ -47,12 +67,14 @@ class PredictFunction(Construct):
                     actions=["sagemaker:InvokeEndpointAsync" if requests else "sagemaker:InvokeEndpoint"],
                     resources=[endpoint.arn_in(Stack.of(self))],
                 ),
-                *(requests.statements(Stack.of(self)) if requests else []),
+                *(statement for kind in stored for statement in kind.statements()),
+                *([use_key(self, key)] if stored else []),
             ],
+            traced=config.tracing,
         )
-        if requests:
+        for kind in stored:
             # Not on the function's role, which is a stand-in for the one that the finding is about.
-            requests.acknowledge(self)
+            kind.acknowledge(self)
         acknowledge(
             self.function,
             "Serverless-LambdaDLQ",

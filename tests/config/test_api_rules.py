@@ -4,6 +4,7 @@ import pytest
 
 from config.load import parse_stage
 from tests.config.stage_file import changed, faults
+from tests.config.test_serving_rules import SERVERLESS
 
 JWT = {"issuer": "https://id.example.com", "audience": ["whippet"], "scopes": []}
 CORS = {"origins": ["https://app.example.com"], "max_age_seconds": 600}
@@ -95,3 +96,37 @@ def test_raised_as_the_warning_says_it_is_silent():
 def test_bursts_of_both_kinds_of_route_are_looked_at():
     said = warnings(api__throttle_burst=500, api__open_burst=500)
     assert [sentence.split(" ")[1] for sentence in said] == ["api.throttle_burst", "api.open_burst"]
+
+
+def test_a_fetch_may_not_take_the_models_time():
+    (fault,) = faults(api__fetch_timeout_seconds=12, api__invoke_timeout_seconds=12)
+    assert fault.startswith(
+        "api.fetch_timeout_seconds = 12: must be below api.invoke_timeout_seconds = 12: a linked image must not take the time"
+    )
+
+
+def test_a_gateway_may_not_give_up_before_the_function():
+    (fault,) = faults(api__gateway_timeout_seconds=28)
+    assert fault == (
+        "api.gateway_timeout_seconds = 28: must exceed api.timeout_seconds = 28; raise it (up to 29) or lower that"
+    )
+
+
+def test_uploads_for_images_that_a_request_holds_are_refused():
+    (fault,) = faults(api__max_upload_bytes=4_500_000)
+    assert fault == (
+        "api.max_upload_bytes = 4500000: is not above api.max_image_bytes = 4500000, which a request holds by itself; raise "
+        "it, or set it to 0 for no uploads"
+    )
+    assert warnings(api__max_upload_bytes=0) == []
+
+
+def test_images_that_a_serverless_endpoint_refuses_are_warned_about():
+    larger = {"api__max_image_bytes": 4_500_000, "api__max_upload_bytes": 6_000_000}
+    said = [sentence.split(": ", 1)[1] for sentence in warnings(**{**SERVERLESS, **larger})]
+    assert said == [
+        f"api.{key}: is more than the 4000000 bytes that a serverless endpoint takes; lower it, or larger images are refused "
+        "late"
+        for key in ("max_image_bytes = 4500000", "max_upload_bytes = 6000000")
+    ]
+    assert warnings(**SERVERLESS) == []

@@ -16,6 +16,8 @@ SERVERLESS = {
     "serving__capture_percent": 0,
     "serving__encrypt_volume": False,
     "serving__scaling__enabled": False,
+    "api__max_image_bytes": 4_000_000,
+    "api__max_upload_bytes": 0,
 }
 ASYNC = {
     "serving__mode": "async",

@@ -100,7 +100,7 @@ SENTENCES = [
     (
         {"api__timeout_seconds": 20},
         "api.timeout_seconds = 20: must exceed api.fetch_timeout_seconds + api.invoke_timeout_seconds = 23, since both happen "
-        "within it; raise it (below 30) or lower one of them",
+        "within it; raise it (below api.gateway_timeout_seconds = 29) or lower one of them",
     ),
     (
         {"api__concurrency__provisioned_min": 2},
@@ -159,6 +159,7 @@ def test_a_missing_section_is_reported_key_by_key():
         "data.capture_days",
         "data.noncurrent_days",
         "data.run_days",
+        "data.upload_days",
     ]
 
 

@@ -1,5 +1,6 @@
 """Who may ask an HTTP API from another site, and with which token: a template's API, an issuer of the test's own."""
 
+import asyncio
 import base64
 import http.client
 import json
@@ -12,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from local import http_api_rules
 from tests.embedded import fresh
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -200,3 +202,13 @@ def test_an_issuer_is_believed_by_its_certificate_alone(issuer):
     connection = http.client.HTTPSConnection("localhost", port, timeout=5, context=ssl.create_default_context())
     with pytest.raises(ssl.SSLCertVerificationError):
         connection.request("GET", "/keys")
+
+
+@pytest.mark.parametrize(("limit_ms", "status"), [(30, 503), (None, 200), (5_000, 200)])
+def test_an_integration_is_given_up_after_its_own_limit(limit_ms, status):
+    async def invoke(_integration, said):
+        await asyncio.sleep(0.1)
+        return said, {}, b""
+
+    answer = http_api_rules._answers_in_time(invoke, {"timeoutInMillis": limit_ms}, 200)
+    assert asyncio.run(answer)[0] == status

@@ -1,5 +1,6 @@
 """The API: who may call what, how often, and which function answers."""
 
+import json
 import re
 import tomllib
 
@@ -22,9 +23,16 @@ def predict(template):
     return synth.only(template, "AWS::Lambda::Function")
 
 
+def environment(template):
+    """The function's, with a name in place of a bucket of another stack."""
+    given = predict(template)["Environment"]["Variables"]
+    return {name: value if isinstance(value, str) else "bucket" for name, value in given.items()}
+
+
 def test_predictions_are_signed_and_page_and_health_are_open():
     assert routes(synth.templates("dev")["api"]) == {
         "POST /predict": "AWS_IAM",
+        "POST /uploads": "AWS_IAM",
         "GET /": "NONE",
         "GET /healthz": "NONE",
         "GET /openapi.json": "NONE",
@@ -40,7 +48,8 @@ def test_open_predictions_are_the_stage_files_own_word():
 @pytest.mark.parametrize("stage", synth.STAGES)
 def test_every_route_is_throttled_and_logged(stage):
     properties = synth.only(synth.templates(stage)["api"], "AWS::ApiGatewayV2::Stage")
-    for throttle in (properties["DefaultRouteSettings"], properties["RouteSettings"]["POST /predict"]):
+    guarded = properties["RouteSettings"]
+    for throttle in (properties["DefaultRouteSettings"], guarded["POST /predict"], guarded["POST /uploads"]):
         assert throttle["ThrottlingRateLimit"] > 0
         assert throttle["ThrottlingBurstLimit"] > 0
     assert "DestinationArn" in properties["AccessLogSettings"]
@@ -79,6 +88,7 @@ def test_tokens_are_checked_before_predictions_and_nowhere_else():
     template = variants.rooms(api__auth="jwt", api__jwt=JWT)["api"]
     assert routes(template) == {
         "POST /predict": "JWT",
+        "POST /uploads": "JWT",
         "GET /": "NONE",
         "GET /healthz": "NONE",
         "GET /openapi.json": "NONE",
@@ -90,7 +100,8 @@ def test_tokens_are_checked_before_predictions_and_nowhere_else():
         route["Properties"]["RouteKey"]: route["Properties"].get("AuthorizationScopes")
         for route in synth.resources(template, "AWS::ApiGatewayV2::Route").values()
     }
-    assert scopes.pop("POST /predict") == ["whippet/predict"]
+    for guarded in ("POST /predict", "POST /uploads"):
+        assert scopes.pop(guarded) == ["whippet/predict"]
     assert set(scopes.values()) == {None}
 
 
@@ -169,7 +180,7 @@ def test_environment_is_what_the_handler_reads(stage):
 
 @pytest.mark.parametrize("stage", synth.STAGES)
 def test_handler_accepts_its_environment(stage):
-    assert Settings.from_environment(predict(synth.templates(stage)["api"])["Environment"]["Variables"])
+    assert Settings.from_environment(environment(synth.templates(stage)["api"]))
 
 
 @pytest.mark.parametrize(
@@ -182,13 +193,13 @@ def test_handler_accepts_its_environment(stage):
     ids=["iam", "none", "jwt"],
 )
 def test_function_describes_the_api_as_it_is_guarded(changes, auth, issuer):
-    settings = Settings.from_environment(predict(variants.rooms(**changes)["api"])["Environment"]["Variables"])
+    settings = Settings.from_environment(environment(variants.rooms(**changes)["api"]))
     assert (settings.auth, settings.jwt_issuer) == (auth, issuer)
 
 
 def test_handler_accepts_every_host_that_the_stage_file_does():
     template = variants.rooms(api__allowed_image_hosts=["images.example.com", "*.example.org"])["api"]
-    assert Settings.from_environment(predict(template)["Environment"]["Variables"]).allowed_image_hosts
+    assert Settings.from_environment(environment(template)).allowed_image_hosts
 
 
 @pytest.mark.parametrize("stage", synth.STAGES)
@@ -239,3 +250,32 @@ def test_reserved_concurrency_is_taken_only_when_asked_for():
 def test_api_is_deployed_after_the_endpoint(stage):
     manifest = synth.json.loads((synth.assembly(stage) / "manifest.json").read_text())
     assert f"whippet-{stage}-serving" in manifest["artifacts"][f"whippet-{stage}-api"]["dependencies"]
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """Without uploads, and followed by X-Ray."""
+    return variants.rooms(api__max_upload_bytes=0, api__tracing=True)["api"]
+
+
+def test_without_uploads_there_is_neither_route_nor_right(plain):
+    assert "POST /uploads" not in routes(plain)
+    role = test_permissions.roles(plain)["PredictFunctionPartsRole"]
+    expected = json.loads(json.dumps({**table.PREDICT_SENT, **table.TRACE}).replace("STAGE", "dev"))
+    assert json.loads(json.dumps(test_permissions.statements(role))) == expected
+    assert predict(plain)["Environment"]["Variables"]["UPLOAD_BUCKET"] == ""
+
+
+def test_requests_are_traced_where_the_stage_file_says_so(plain):
+    assert predict(plain)["TracingConfig"] == {"Mode": "Active"}
+    assert "TracingConfig" not in predict(synth.templates("dev")["api"])
+
+
+@pytest.mark.parametrize("stage", synth.STAGES)
+def test_each_limit_on_time_ends_before_the_one_around_it(stage):
+    template = synth.templates(stage)["api"]
+    function = predict(template)
+    given = function["Environment"]["Variables"]
+    fetch, invoke = int(given["FETCH_TIMEOUT_SECONDS"]), int(given["INVOKE_TIMEOUT_SECONDS"])
+    gateway = synth.only(template, "AWS::ApiGatewayV2::Integration")["TimeoutInMillis"] / 1000
+    assert fetch < invoke < fetch + invoke < function["Timeout"] < gateway <= 30

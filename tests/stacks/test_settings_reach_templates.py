@@ -46,11 +46,15 @@ SETTINGS = [
     ),
     ("network__cidr", "10.77.0.0/20", "network", "AWS::EC2::VPC", "CidrBlock"),
     ("network__flow_log_days", 731, "network", "AWS::Logs::LogGroup", "RetentionInDays"),
+    ("api__gateway_timeout_seconds", 28, "api", "AWS::ApiGatewayV2::Integration", "TimeoutInMillis"),
     ("api__memory_mb", 1111, "api", "AWS::Lambda::Function", "MemorySize"),
     ("api__timeout_seconds", 27, "api", "AWS::Lambda::Function", "Timeout"),
     ("api__invoke_timeout_seconds", 13, "api", "AWS::Lambda::Function", "Environment.Variables.INVOKE_TIMEOUT_SECONDS"),
     ("api__fetch_timeout_seconds", 11, "api", "AWS::Lambda::Function", "Environment.Variables.FETCH_TIMEOUT_SECONDS"),
     ("api__max_image_bytes", 1_234_567, "api", "AWS::Lambda::Function", "Environment.Variables.MAX_IMAGE_BYTES"),
+    ("api__max_images", 9, "api", "AWS::Lambda::Function", "Environment.Variables.MAX_IMAGES"),
+    ("api__max_upload_bytes", 7_654_321, "api", "AWS::Lambda::Function", "Environment.Variables.MAX_UPLOAD_BYTES"),
+    ("api__upload_seconds", 123, "api", "AWS::Lambda::Function", "Environment.Variables.UPLOAD_SECONDS"),
     ("api__top_k", 7, "api", "AWS::Lambda::Function", "Environment.Variables.TOP_K"),
     (
         "api__throttle_requests_per_second",
@@ -81,7 +85,7 @@ def test_setting_reaches_its_property(templates, key, value, room, kind, path):
     found = synth.only(templates[room], kind)
     for part in path.split("."):
         found = found[int(part) if part.isdigit() else part]
-    assert str(found) == str(value)
+    assert str(found) == str(value * 1000 if path.endswith("InMillis") else value)
 
 
 def test_logs_expire_when_the_stage_file_says():

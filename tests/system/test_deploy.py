@@ -2,10 +2,14 @@
 
 import base64
 import hashlib
+import http.client
 import json
+import ssl
 import time
+from urllib.parse import urlsplit
 
 import pytest
+import urllib3
 
 from ops import cdk
 from tests.system.deployed import API, SERVING, Deployed
@@ -36,7 +40,7 @@ def test_api_describes_itself_as_it_was_deployed(deployed):
     answer = deployed.call("GET", "/openapi.json")
     assert answer.status == 200
     said = answer.json()
-    assert said["paths"].keys() == {"/predict", "/", "/healthz", "/openapi.json"}
+    assert said["paths"].keys() == {"/predict", "/uploads", "/", "/healthz", "/openapi.json"}
     assert said["paths"]["/predict"]["post"]["security"] == []
 
 
@@ -64,6 +68,47 @@ def test_function_answers_the_course_projects_direct_event(deployed):
     said = json.loads(answer["Payload"].read())
     assert said["statusCode"] == 200
     assert json.loads(said["body"])["predictions"][0]["label"] == deployed.sample.stem
+
+
+def test_several_images_in_a_form_are_named_in_their_order(deployed):
+    samples = sorted((cdk.ROOT / "training" / "starter" / "samples").glob("*.jpg"))[:2]
+    form, kind = urllib3.encode_multipart_formdata([("image", (s.name, s.read_bytes(), "image/jpeg")) for s in samples])
+    results = deployed.call("POST", "/predict", form, kind).json()["results"]
+    assert [one["predictions"][0]["label"] for one in results] == [sample.stem for sample in samples]
+
+
+def test_the_whole_vector_is_the_networks_own(deployed):
+    answer = deployed.call("POST", "/predict?raw=true", deployed.sample.read_bytes())
+    (row,) = answer.json()
+    assert len(row) == len(
+        deployed.call("POST", "/predict?top_k=1000", deployed.sample.read_bytes()).json()["predictions"]
+    )
+
+
+def put(deployed, offered, content):
+    url = urlsplit(offered["url"])
+    trusted = ssl.create_default_context(cafile=deployed.environment["AWS_CA_BUNDLE"])
+    connection = http.client.HTTPSConnection(url.hostname, url.port, context=trusted, timeout=30)
+    headers = {**offered["headers"], "content-length": str(len(content))}
+    connection.request("PUT", f"{url.path}?{url.query}", content, headers)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.status
+
+
+def test_an_image_is_uploaded_by_a_signed_url_of_its_size_and_predicted_by_its_key(deployed):
+    image = deployed.sample.read_bytes()
+    wanted = json.dumps({"content_type": "image/jpeg", "bytes": len(image)}).encode()
+    offered = deployed.call("POST", "/uploads", wanted, "application/json")
+    assert offered.status == 201, offered.body
+    assert put(deployed, offered.json(), image + b"more") == 403
+    assert put(deployed, offered.json(), image) == 200
+    body = json.dumps({"s3": {"key": offered.json()["key"]}}).encode()
+    answer = deployed.call("POST", "/predict", body, "application/json")
+    assert answer.json()["predictions"][0]["label"] == deployed.sample.stem
+    kept = deployed.root.client("s3").head_object(Bucket=deployed.bucket, Key=offered.json()["key"])
+    assert kept["SSEKMSKeyId"] == deployed.key
 
 
 def test_predictions_are_captured_under_the_key(deployed):

@@ -226,6 +226,8 @@ TRANSFORM_LOG = "/aws/sagemaker/TransformJobs"
 
 SUCCEEDS = [
     Call(PREDICT, "invokes its endpoint", lambda s, d: invoke(s, d.endpoint, d)),
+    Call(PREDICT, "lets an upload in", lambda s, d: put_object(s, d, "uploads/seed")),
+    Call(PREDICT, "reads an upload", lambda s, d: get_object(s, d.bucket, "uploads/seed")),
     Call(PREDICT, "writes its log", lambda s, d: put_log(s, d.function_log)),
     Call(HOSTING, "reads its model", lambda s, d: get_object(s, *d.model)),
     Call(BOX, "finds the code", lambda s, d: s.client("ssm").get_parameter(Name=d.code_address)),
@@ -591,13 +593,25 @@ DENIALS = [
         PREDICT,
         "reads a capture",
         lambda s, d: get_object(s, d.bucket, "capture/seed"),
-        lambda d: [allow("s3:GetObject", object_arn(d.bucket, "capture/seed")), allow("kms:Decrypt", d.key)],
+        lambda d: [allow("s3:GetObject", object_arn(d.bucket, "capture/seed"))],
     ),
     Call(
         PREDICT,
         "writes data",
         lambda s, d: put_object(s, d, "dataset/matrix"),
-        lambda d: [allow("s3:PutObject", object_arn(d.bucket, "dataset/matrix")), allow("kms:GenerateDataKey", d.key)],
+        lambda d: [allow("s3:PutObject", object_arn(d.bucket, "dataset/matrix"))],
+    ),
+    Call(
+        PREDICT,
+        "looks for uploads",
+        lambda s, d: list_objects(s, d, "uploads/"),
+        lambda d: [allow("s3:ListBucket", f"arn:aws:s3:::{d.bucket}")],
+    ),
+    Call(
+        PREDICT,
+        "uses the key past S3",
+        lambda s, d: s.client("kms").generate_data_key(KeyId=d.key, KeySpec="AES_256"),
+        lambda d: [allow("kms:GenerateDataKey", d.key)],
     ),
     Call(
         PREDICT,

@@ -7,16 +7,25 @@ from typing import Any
 
 from PIL import Image
 
-from lambda_src.predict.endpoint import Classification
+from lambda_src.predict.endpoint import Classification, Wish
+from lambda_src.predict.links import Link
+from lambda_src.predict.predictor import Predictor
+from lambda_src.predict.service import Service
+from lambda_src.predict.settings import Settings
 
 ENVIRONMENT = {
     "ENDPOINT_NAME": "whippet-test-realtime",
     "TOP_K": "5",
     "MAX_IMAGE_BYTES": "4500000",
+    "MAX_IMAGES": "4",
     "FETCH_TIMEOUT_SECONDS": "5",
     "INVOKE_TIMEOUT_SECONDS": "10",
     "AUTH": "none",
+    "METRICS": "off",
+    "MAX_UPLOAD_BYTES": "6000000",
+    "UPLOAD_SECONDS": "300",
 }
+VECTOR = [[0.5, -1.25, 3.0]]
 PREDICTIONS = [{"label": "beagle", "probability": 0.75}, {"label": "whippet", "probability": 0.25}]
 
 
@@ -64,14 +73,66 @@ def json_event(content: object) -> dict[str, Any]:
 
 
 class StubEndpoint:
-    """Notes what it is asked and gives the same two labels, or raises what it was told to."""
+    """Notes what it is asked and gives the same two labels or numbers, or raises what it was told to."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[bytes, str, int]] = []
+        self.asked: list[tuple[bytes, str, Wish]] = []
         self.failure: Exception | None = None
 
-    def classify(self, image: bytes, content_type: str, top_k: int) -> Classification:
-        self.asked.append((image, content_type, top_k))
+    def classify(self, image: bytes, content_type: str, wish: Wish) -> Classification:
+        self.asked.append((image, content_type, wish))
         if self.failure:
             raise self.failure
+        if wish.raw:
+            return Classification([], "", "primary", raw=VECTOR)
         return Classification(PREDICTIONS, "starter-1", "primary")
+
+
+class StubFetcher:
+    """Finds the same image behind every link."""
+
+    def __init__(self) -> None:
+        self.image = JPEG
+        self.links: list[Link] = []
+
+    def fetch(self, link: Link) -> bytes:
+        self.links.append(link)
+        return self.image
+
+
+class MemoryObjects:
+    """A bucket in memory, as `Objects` shows one."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    def put(self, key: str, body: bytes, content_type: str) -> None:
+        self.kept[key] = body
+
+    def get(self, key: str, max_bytes: int | None = None) -> bytes | None:
+        return self.kept.get(key)
+
+    def promise(self, key: str, headers: dict[str, str], expires_seconds: int) -> str:
+        return f"https://bucket.example.com/{key}?X-Amz-Expires={expires_seconds}"
+
+
+def make_service(
+    *,
+    endpoint: Any = None,
+    fetcher: Any = None,
+    uploads: Any = None,
+    waiting: Any = None,
+    log: list[dict[str, Any]] | None = None,
+    **environment: str,
+) -> Service:
+    """The service with stand-ins for what is not given."""
+    predictor = Predictor(
+        endpoint=endpoint or StubEndpoint(), fetcher=fetcher or StubFetcher(), uploads=uploads, waiting=waiting
+    )
+    return Service(
+        settings=Settings.from_environment({**ENVIRONMENT, **environment}),
+        predictor=predictor,
+        write_log=(log if log is not None else []).append,
+        uploads=uploads,
+        waiting=waiting,
+    )

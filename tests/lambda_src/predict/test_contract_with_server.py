@@ -1,7 +1,6 @@
 """The function against the real server with the starter model; only SageMaker's relay between the two is a stand-in."""
 
 import http.client
-import io
 import json
 import subprocess
 import sys
@@ -10,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
+from lambda_src.predict.aws import Reply
 from lambda_src.predict.endpoint import Endpoint
-from lambda_src.predict.fetch import Fetcher
 from lambda_src.predict.service import Service
-from lambda_src.predict.settings import Settings
-from tests.lambda_src.predict.samples import ENVIRONMENT, JPEG, http_event, image_file
+from tests.lambda_src.predict.samples import JPEG, http_event, image_file, make_service
 
 ROOT = Path(__file__).parents[3]
 STARTER = ROOT / "training" / "starter"
@@ -28,27 +25,19 @@ class Relay:
     def __init__(self, port: int) -> None:
         self.port = port
 
-    def invoke_endpoint(self, **arguments: Any) -> dict[str, Any]:
-        headers = {
-            "Content-Type": arguments["ContentType"],
-            "Accept": arguments["Accept"],
-            "X-Amzn-SageMaker-Custom-Attributes": arguments["CustomAttributes"],
-        }
+    def ask(self, method: str, _path: str, headers: dict[str, str], body: bytes = b"") -> Reply:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        connection.request("POST", "/invocations", arguments["Body"], headers)
+        connection.request(method, "/invocations", body, headers)
         response = connection.getresponse()
-        body = response.read()
+        found = response.read()
         connection.close()
+        said = http.client.HTTPMessage()
         if response.status == http.HTTPStatus.OK:
-            return {"Body": io.BytesIO(body), "InvokedProductionVariant": "primary"}
-        raise ClientError(
-            {
-                "Error": {"Code": "ModelError", "Message": "Received client error from primary"},
-                "OriginalStatusCode": response.status,
-                "OriginalMessage": body.decode(),
-            },
-            "InvokeEndpoint",
-        )
+            said["x-amzn-invoked-production-variant"] = "primary"
+            return Reply(200, said, found)
+        said["x-amzn-errortype"] = "ModelError"
+        error = {"Message": "Received error", "OriginalStatusCode": response.status, "OriginalMessage": found.decode()}
+        return Reply(424, said, json.dumps(error).encode())
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +46,7 @@ def service() -> Iterator[Service]:
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         ready = next(line for line in map(json.loads, process.stdout) if line["event"] == "ready")
-        yield Service(
-            settings=Settings.from_environment(ENVIRONMENT),
-            endpoint=Endpoint(Relay(ready["port"]), "whippet-test"),
-            fetcher=Fetcher(timeout_seconds=1, max_bytes=1),
-            write_log=lambda _record: None,
-        )
+        yield make_service(endpoint=Endpoint(Relay(ready["port"]), "whippet-test"))
         process.terminate()
         process.stdout.read()
 

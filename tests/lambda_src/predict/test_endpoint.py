@@ -1,87 +1,91 @@
-import io
 import json
-import socket
+import time
 from collections.abc import Iterator
 
 import botocore.exceptions
-import botocore.session
 import pytest
-from botocore.response import StreamingBody
-from botocore.stub import Stubber
 
-from lambda_src.predict.endpoint import Classification, Endpoint, make_client
+from lambda_src.predict.breaker import FAILURES, Breaker
+from lambda_src.predict.endpoint import Classification, Endpoint, Wish, read_answer
 from lambda_src.predict.refusals import Refusal
-from tests.lambda_src.predict.samples import PREDICTIONS
+from tests.lambda_src.predict.aws_server import AwsServer, aws_server
+from tests.lambda_src.predict.samples import PREDICTIONS, VECTOR
 
-ASKED = {
-    "EndpointName": "whippet-test",
-    "Body": b"image",
-    "ContentType": "image/png",
-    "Accept": "application/json",
-    "CustomAttributes": "top_k=3",
-}
-
-
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("ACCESS_KEY_ID", "test"), ("SECRET_ACCESS_KEY", "test"), ("DEFAULT_REGION", "us-east-1")):
-        monkeypatch.setenv(f"AWS_{name}", value)
+FOUND = json.dumps({"predictions": PREDICTIONS, "model_version": "7"}).encode()
 
 
 @pytest.fixture
-def stub() -> Iterator[Stubber]:
-    client = botocore.session.get_session().create_client("sagemaker-runtime")
-    with Stubber(client) as stubber:
-        yield stubber
+def server() -> Iterator[AwsServer]:
+    with aws_server() as running:
+        running.body = FOUND
+        running.headers = {"x-Amzn-Invoked-Production-Variant": "primary"}
+        yield running
 
 
-def classify(stub: Stubber) -> Classification:
-    return Endpoint(stub.client, "whippet-test").classify(b"image", "image/png", 3)
+def endpoint(server: AwsServer, *, answer_seconds: float = 2, breaker: Breaker | None = None) -> Endpoint:
+    return Endpoint(server.service(answer_seconds), "whippet-test", breaker)
 
 
-def refusal_of(stub: Stubber) -> Refusal:
+def classify(asked: Endpoint, wish: Wish = Wish(3)) -> Classification:  # noqa: B008 - frozen
+    return asked.classify(b"image", "image/png", wish)
+
+
+def refusal_of(asked: Endpoint) -> Refusal:
     with pytest.raises(Refusal) as refused:
-        classify(stub)
+        classify(asked)
     return refused.value
 
 
-def add_answer(stub: Stubber, body: bytes) -> None:
-    stream = StreamingBody(io.BytesIO(body), len(body))
-    stub.add_response("invoke_endpoint", {"Body": stream, "InvokedProductionVariant": "primary"}, ASKED)
+def test_what_the_endpoint_says_is_read(server: AwsServer) -> None:
+    assert classify(endpoint(server)) == Classification(PREDICTIONS, "7", "primary")
 
 
-def add_model_error(stub: Stubber, status: int, message: str) -> None:
-    fields = {"OriginalStatusCode": status, "OriginalMessage": message}
-    stub.add_client_error("invoke_endpoint", "ModelError", "Received error", 424, modeled_fields=fields)
+def test_a_vector_is_read_as_it_comes(server: AwsServer) -> None:
+    server.body = json.dumps(VECTOR).encode()
+    assert classify(endpoint(server), Wish(3, raw=True)) == Classification([], "", "primary", raw=VECTOR)
 
 
-def test_the_endpoint_is_asked_as_its_server_expects(stub: Stubber) -> None:
-    add_answer(stub, json.dumps({"predictions": PREDICTIONS, "model_version": "7"}).encode())
-    assert classify(stub) == Classification(PREDICTIONS, "7", "primary")
-    stub.assert_no_pending_responses()
+@pytest.mark.parametrize(("wish", "attributes"), [(Wish(3), "top_k=3"), (Wish(3, raw=True), "output=vector")])
+def test_the_endpoint_is_asked_as_botocores_client_would(server: AwsServer, wish: Wish, attributes: str) -> None:
+    classify(endpoint(server), wish)
+    server.client().invoke_endpoint(
+        EndpointName="whippet-test",
+        Body=b"image",
+        ContentType="image/png",
+        Accept="application/json",
+        CustomAttributes=attributes,
+    )
+    ours, theirs = server.asked
+    assert (ours.method, ours.path, ours.body) == (theirs.method, theirs.path, theirs.body)
+    for name in ("Content-Type", "Accept", "X-Amzn-SageMaker-Custom-Attributes"):
+        assert ours.headers[name] == theirs.headers[name], name
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"<html>", b"[]", b"{}", b'{"predictions": 7, "model_version": "1"}', b'{"predictions": [0.1, 0.9]}']
+    "body", [b"", b"<html>", b"7", b"{}", b'{"predictions": 7, "model_version": "1"}', b'{"predictions": [0.1, 0.9]}']
 )
-def test_an_answer_of_another_shape_is_a_bad_gateway(stub: Stubber, body: bytes) -> None:
-    add_answer(stub, body)
-    assert refusal_of(stub).status == 502
+def test_an_answer_of_another_shape_is_a_bad_gateway(server: AwsServer, body: bytes) -> None:
+    server.body = body
+    assert refusal_of(endpoint(server)).status == 502
+
+
+def model_says(server: AwsServer, status: int, message: str) -> None:
+    server.refuse("ModelError", 424, Message="Received error", OriginalStatusCode=status, OriginalMessage=message)
 
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422])
-def test_what_the_model_says_of_the_image_is_passed_on(stub: Stubber, status: int) -> None:
-    add_model_error(stub, status, json.dumps({"error": {"code": "corrupt", "message": "The JPEG is cut off."}}))
-    refusal = refusal_of(stub)
+def test_what_the_model_says_of_the_image_is_passed_on(server: AwsServer, status: int) -> None:
+    model_says(server, status, json.dumps({"error": {"code": "corrupt", "message": "The JPEG is cut off."}}))
+    refusal = refusal_of(endpoint(server))
     assert (refusal.status, refusal.code, refusal.message) == (status, "corrupt", "The JPEG is cut off.")
 
 
 @pytest.mark.parametrize(
     "message", ["", "Traceback: secret", "[]", '{"error": "secret"}', '{"error": {"code": 1, "message": "secret"}}']
 )
-def test_an_error_in_another_shape_is_not_passed_on(stub: Stubber, message: str) -> None:
-    add_model_error(stub, 422, message)
-    refusal = refusal_of(stub)
+def test_an_error_in_another_shape_is_not_passed_on(server: AwsServer, message: str) -> None:
+    model_says(server, 422, message)
+    refusal = refusal_of(endpoint(server))
     assert refusal.status == 502
     assert "secret" not in refusal.message
 
@@ -90,82 +94,98 @@ def test_an_error_in_another_shape_is_not_passed_on(stub: Stubber, message: str)
     ("status", "answered", "retry_after_seconds"), [(429, 429, 1), (503, 503, 10), (500, 502, None), (404, 502, None)]
 )
 def test_the_models_own_trouble_is_mapped(
-    stub: Stubber, status: int, answered: int, retry_after_seconds: int | None
+    server: AwsServer, status: int, answered: int, retry_after_seconds: int | None
 ) -> None:
-    add_model_error(stub, status, json.dumps({"error": {"code": "busy", "message": "internal words"}}))
-    refusal = refusal_of(stub)
+    model_says(server, status, json.dumps({"error": {"code": "busy", "message": "internal words"}}))
+    refusal = refusal_of(endpoint(server))
     assert (refusal.status, refusal.retry_after_seconds) == (answered, retry_after_seconds)
     assert "internal words" not in refusal.message
 
 
+def test_a_model_that_sagemaker_gave_up_on_is_a_time_out(server: AwsServer) -> None:
+    model_says(server, 0, "Your invocation timed out while waiting for a response from container primary.")
+    refusal = refusal_of(endpoint(server))
+    assert (refusal.status, refusal.retry_after_seconds) == (504, 1)
+
+
 @pytest.mark.parametrize(
-    ("code", "status", "answered"),
+    ("code", "status", "answered", "retry_after_seconds"),
     [
-        ("ThrottlingException", 400, 429),
-        ("ModelNotReadyException", 429, 503),
-        ("ServiceUnavailable", 503, 503),
-        ("InternalDependencyException", 530, 503),
-        ("InternalFailure", 500, 503),
-        ("ValidationError", 400, 503),
-        ("AccessDeniedException", 403, 502),
-        ("ExpiredTokenException", 403, 502),
+        ("ThrottlingException", 400, 429, 1),
+        ("ModelNotReadyException", 429, 503, 10),
+        ("ServiceUnavailable", 503, 503, 10),
+        ("InternalDependencyException", 530, 503, 10),
+        ("InternalFailure", 500, 503, 10),
+        ("ValidationError", 400, 503, 10),
+        ("SomethingNew", 502, 503, 10),
+        ("AccessDeniedException", 403, 502, None),
+        ("ExpiredTokenException", 403, 502, None),
+        ("UnrecognizedClientException", 403, 502, None),
+        ("413", 413, 413, None),
     ],
 )
 def test_an_aws_error_is_mapped_and_its_words_go_to_the_log_alone(
-    stub: Stubber, code: str, status: int, answered: int
+    server: AwsServer, code: str, status: int, answered: int, retry_after_seconds: int | None
 ) -> None:
-    stub.add_client_error("invoke_endpoint", code, "arn:aws:iam::123456789012:role/secret", status)
-    refusal = refusal_of(stub)
-    assert refusal.status == answered
+    server.refuse(code, status, message="arn:aws:iam::123456789012:role/secret")
+    refusal = refusal_of(endpoint(server))
+    assert (refusal.status, refusal.retry_after_seconds) == (answered, retry_after_seconds)
     assert "arn:aws" not in refusal.message
-    assert "arn:aws" in (refusal.detail or "")
+    if answered != 413:
+        assert f"{code}: arn:aws" in (refusal.detail or "")
 
 
-class FailingClient:
-    """Raises its failures in turn, then answers."""
-
-    def __init__(self, *failures: Exception) -> None:
-        self.failures = list(failures)
-        self.calls = 0
-
-    def invoke_endpoint(self, **_: object) -> dict:
-        self.calls += 1
-        if self.failures:
-            raise self.failures.pop(0)
-        body = json.dumps({"predictions": PREDICTIONS, "model_version": "7"}).encode()
-        return {"Body": io.BytesIO(body), "InvokedProductionVariant": "primary"}
+@pytest.mark.parametrize("code", ["ModelError", "ValidationError", "ServiceUnavailable"])
+def test_an_error_has_the_name_that_botocore_reads(server: AwsServer, code: str) -> None:
+    server.refuse(code, 400, Message="Words.", OriginalStatusCode=500, OriginalMessage="x")
+    refusal_of(endpoint(server))
+    with pytest.raises(botocore.exceptions.ClientError) as failed:
+        server.client().invoke_endpoint(EndpointName="e", Body=b"")
+    assert failed.value.response["Error"]["Code"] == code
 
 
-@pytest.mark.parametrize(
-    ("failure", "status"),
-    [
-        (botocore.exceptions.ReadTimeoutError(endpoint_url="https://x"), 504),
-        (botocore.exceptions.ConnectTimeoutError(endpoint_url="https://x"), 503),
-        (botocore.exceptions.EndpointConnectionError(endpoint_url="https://x"), 503),
-        (botocore.exceptions.NoCredentialsError(), 502),
-    ],
-)
-def test_a_failed_connection_is_mapped_without_a_second_try(failure: Exception, status: int) -> None:
-    client = FailingClient(failure)
-    with pytest.raises(Refusal) as refused:
-        Endpoint(client, "whippet-test").classify(b"image", "image/png", 3)
-    assert (refused.value.status, client.calls) == (status, 1)
+@pytest.mark.parametrize(("status", "answered"), [(424, 502), (429, 503), (503, 503), (403, 502)])
+def test_an_answer_without_a_name_is_known_by_its_status(server: AwsServer, status: int, answered: int) -> None:
+    server.status, server.headers, server.body = status, {}, b"<html>"
+    assert refusal_of(endpoint(server)).status == answered
 
 
-def test_a_connection_that_went_stale_is_renewed_once() -> None:
-    stale = botocore.exceptions.ConnectionClosedError(endpoint_url="https://x")
-    assert Endpoint(FailingClient(stale), "whippet-test").classify(b"image", "image/png", 3).model_version == "7"
-    with pytest.raises(Refusal):
-        Endpoint(FailingClient(stale, stale), "whippet-test").classify(b"image", "image/png", 3)
+def test_a_silent_endpoint_is_given_up_once(server: AwsServer) -> None:
+    server.meanwhile = lambda: time.sleep(0.5)
+    refusal = refusal_of(endpoint(server, answer_seconds=0.2))
+    assert (refusal.status, refusal.retry_after_seconds, len(server.asked)) == (504, 1, 1)
 
 
-def test_the_real_client_gives_up_on_a_silent_endpoint_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        silent.settimeout(0.05)
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        with pytest.raises(Refusal) as refused:
-            Endpoint(make_client(0.2), "whippet-test").classify(b"image", "image/png", 3)
-        assert refused.value.status == 504
-        silent.accept()[0].close()
-        with pytest.raises(TimeoutError):
-            silent.accept()
+def test_credentials_that_are_missing_are_the_operators_matter(server: AwsServer) -> None:
+    asked = Endpoint(server.service(AWS_ACCESS_KEY_ID=""), "whippet-test")
+    refusal = refusal_of(asked)
+    assert (refusal.status, refusal.detail) == (502, "AWS_ACCESS_KEY_ID is not set")
+
+
+def test_an_endpoint_that_is_down_is_left_alone_and_callers_told_when_to_come_back(server: AwsServer) -> None:
+    clock = [0.0]
+    asked = endpoint(server, breaker=Breaker(lambda: clock[0]))
+    server.refuse("ServiceUnavailable", 503)
+    for _ in range(FAILURES):
+        refusal_of(asked)
+    clock[0] = 3.5
+    refusal = refusal_of(asked)
+    assert (refusal.status, refusal.retry_after_seconds) == (503, 7)
+    assert len(server.asked) == FAILURES
+    clock[0] = 11
+    server.status, server.headers, server.body = 200, {}, FOUND
+    assert classify(asked).model_version == "7"
+    assert classify(asked).model_version == "7"
+
+
+@pytest.mark.parametrize(("code", "status"), [("ThrottlingException", 400), ("AccessDeniedException", 403)])
+def test_an_endpoint_that_answers_is_not_left_alone(server: AwsServer, code: str, status: int) -> None:
+    server.refuse(code, status)
+    asked = endpoint(server)
+    for _ in range(FAILURES + 2):
+        refusal_of(asked)
+    assert len(server.asked) == FAILURES + 2
+
+
+def test_the_servers_answer_is_the_same_in_a_bucket() -> None:
+    assert read_answer(FOUND, "") == Classification(PREDICTIONS, "7", "")

@@ -7,14 +7,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambda_src.predict.endpoint import Endpoint
 from lambda_src.predict.fetch import Fetcher
 from lambda_src.predict.images import check_image
 from lambda_src.predict.links import Link, follow, parse_link
 from lambda_src.predict.refusals import STATUS_OF_CODE, Refusal
 from lambda_src.predict.service import Service
-from lambda_src.predict.settings import Settings
-from tests.lambda_src.predict.samples import ENVIRONMENT, JPEG, StubEndpoint, http_event, image_file
+from tests.lambda_src.predict.samples import JPEG, http_event, image_file, make_service
 
 KNOWN_STATUSES = {200, *STATUS_OF_CODE.values()} - {500}
 
@@ -25,7 +23,10 @@ urls = st.sampled_from(["", "https://", "https://example.com/"]).flatmap(lambda 
 images = st.sampled_from([JPEG, *(image_file(kind) for kind in ("PNG", "GIF", "WEBP"))])
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["url", "image", "top_k", "x"]), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["url", "image", "s3", "key", "images", "top_k", "raw", "x"]), inner)
+    ),
     max_leaves=8,
 )
 
@@ -66,24 +67,21 @@ def test_any_damage_to_an_image_is_either_harmless_or_refused(image: bytes, cut:
         assert refusal.status in (413, 415, 422)
 
 
-def make_service(log: list[dict[str, Any]]) -> Service:
+def hostile(log: list[dict[str, Any]]) -> Service:
     def forbidden(*_: object) -> Any:
         raise AssertionError("Nothing of this kind may be connected to.")
 
-    endpoint: Endpoint = StubEndpoint()  # type: ignore[assignment]
     fetcher = Fetcher(
         timeout_seconds=1, max_bytes=1000, resolver=lambda _host, _timeout: ["169.254.169.254"], connector=forbidden
     )
-    return Service(
-        settings=Settings.from_environment(ENVIRONMENT), endpoint=endpoint, fetcher=fetcher, write_log=log.append
-    )
+    return make_service(fetcher=fetcher, log=log)
 
 
 @settings(max_examples=300, deadline=None)
 @given(event=json_values | st.fixed_dictionaries({"url": urls}) | st.fixed_dictionaries({"image": st.text()}))
 def test_any_direct_event_gets_an_answer(event: object) -> None:
     log: list[dict[str, Any]] = []
-    answer = make_service(log).answer(event, "r")
+    answer = hostile(log).answer(event, "r")
     assert answer["statusCode"] in KNOWN_STATUSES, log
     assert set(json.loads(answer["body"])) == {"error", "request_id"}
 
@@ -91,9 +89,11 @@ def test_any_direct_event_gets_an_answer(event: object) -> None:
 @settings(max_examples=300, deadline=None)
 @given(
     body=st.binary(max_size=40) | json_values.map(lambda value: json.dumps(value).encode()),
-    content_type=st.sampled_from(["application/json", "image/png", "text/plain", "application/octet-stream"])
+    content_type=st.sampled_from(
+        ["application/json", "image/png", "text/plain", "application/octet-stream", "multipart/form-data; boundary=x"]
+    )
     | st.text(),
-    query=st.dictionaries(st.sampled_from(["top_k", "x"]), st.text(), max_size=2),
+    query=st.dictionaries(st.sampled_from(["top_k", "raw", "x"]), st.text(), max_size=2),
     method=st.sampled_from(["GET", "POST", "PUT"]),
     is_base64=st.booleans() | st.none(),
 )
@@ -103,4 +103,4 @@ def test_any_http_event_gets_an_answer(
     event = http_event(method, "/predict", content_type=content_type, query=query)
     event |= {"body": body.decode("latin-1"), "isBase64Encoded": is_base64}
     log: list[dict[str, Any]] = []
-    assert make_service(log).answer(event, "r")["statusCode"] in KNOWN_STATUSES, log
+    assert hostile(log).answer(event, "r")["statusCode"] in KNOWN_STATUSES, log

@@ -12,20 +12,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from lambda_src.predict.endpoint import Wish
 from lambda_src.predict.refusals import Refusal
-from lambda_src.predict.service import Service
-from lambda_src.predict.settings import Settings
 from tests.lambda_src.predict.chromium import Chromium
-from tests.lambda_src.predict.samples import ENVIRONMENT, JPEG, StubEndpoint
+from tests.lambda_src.predict.samples import JPEG, StubEndpoint, make_service
 
 pytestmark = pytest.mark.slow
 FOUND = "!document.getElementById('found').hidden"
 TROUBLE = "!document.getElementById('trouble').hidden"
-
-
-class StubFetcher:
-    def fetch(self, _link: object) -> bytes:
-        return JPEG
 
 
 class Site:
@@ -34,12 +28,7 @@ class Site:
     def __init__(self) -> None:
         self.endpoint = StubEndpoint()
         self.forbids = False
-        service = Service(
-            settings=Settings.from_environment(ENVIRONMENT),
-            endpoint=self.endpoint,
-            fetcher=StubFetcher(),
-            write_log=lambda _record: None,
-        )
+        service = make_service(endpoint=self.endpoint)
         site = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -119,7 +108,7 @@ def test_a_chosen_image_shows_its_classes_as_bars(browser: Chromium, site: Site,
     items = browser.run("[...document.querySelectorAll('#predictions li')].map((item) => item.innerText)")
     assert items == ["beagle\n75%", "whippet\n25%"]
     browser.wait_for("document.querySelector('.bar').style.width === '75%'")
-    assert site.endpoint.asked == [(JPEG, "image/jpeg", 5)]
+    assert site.endpoint.asked == [(JPEG, "image/jpeg", Wish(5))]
 
 
 def test_the_result_is_spoken(browser: Chromium, site: Site, small: Path) -> None:

@@ -1,25 +1,26 @@
+import base64
 import json
+import threading
 from typing import Any
 
 import pytest
 
+from lambda_src.predict.endpoint import Classification, Wish
 from lambda_src.predict.links import Link
-from lambda_src.predict.refusals import Refusal
-from lambda_src.predict.service import Service
-from lambda_src.predict.settings import Settings
-from tests.lambda_src.predict.samples import ENVIRONMENT, JPEG, PREDICTIONS, StubEndpoint, http_event, json_event
+from lambda_src.predict.refusals import STATUS_OF_CODE, Refusal
+from tests.lambda_src.predict.samples import (
+    JPEG,
+    PREDICTIONS,
+    VECTOR,
+    StubEndpoint,
+    StubFetcher,
+    http_event,
+    json_event,
+    make_service,
+)
 
+BASE64 = base64.b64encode(JPEG).decode()
 URL = "https://images.example.com/dog.jpg?signature=abc123"
-
-
-class StubFetcher:
-    def __init__(self) -> None:
-        self.image = JPEG
-        self.links: list[Link] = []
-
-    def fetch(self, link: Link) -> bytes:
-        self.links.append(link)
-        return self.image
 
 
 class Harness:
@@ -29,12 +30,7 @@ class Harness:
         self.endpoint = StubEndpoint()
         self.fetcher = StubFetcher()
         self.log: list[dict[str, Any]] = []
-        self.service = Service(
-            settings=Settings.from_environment(ENVIRONMENT),
-            endpoint=self.endpoint,
-            fetcher=self.fetcher,
-            write_log=self.log.append,
-        )
+        self.service = make_service(endpoint=self.endpoint, fetcher=self.fetcher, log=self.log)
 
     def answer(self, event: object) -> dict[str, Any]:
         return self.service.answer(event, "request-1")
@@ -64,12 +60,12 @@ def test_every_way_of_asking_gets_the_same_answer(harness: Harness, event: dict[
 
 def test_the_endpoint_gets_the_type_that_the_bytes_show(harness: Harness) -> None:
     harness.answer(IMAGE_EVENT)
-    assert harness.endpoint.asked == [(JPEG, "image/jpeg", 5)]
+    assert harness.endpoint.asked == [(JPEG, "image/jpeg", Wish(5))]
 
 
 def test_the_request_may_ask_for_another_number_of_labels(harness: Harness) -> None:
     harness.answer({"url": URL, "top_k": 2})
-    assert harness.endpoint.asked[0][2] == 2
+    assert harness.endpoint.asked[0][2] == Wish(2)
 
 
 def test_the_url_is_fetched_with_its_query(harness: Harness) -> None:
@@ -163,3 +159,66 @@ def test_every_json_answer_forbids_storing_sniffing_and_framing(harness: Harness
     assert headers["cache-control"] == "no-store"
     assert headers["x-content-type-options"] == "nosniff"
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
+
+
+TWO = {"images": [{"image": BASE64}, {"url": URL}], "top_k": 1}
+
+
+def test_several_images_are_answered_in_their_order(harness: Harness) -> None:
+    answer = harness.answer(json_event(TWO))
+    one = {"predictions": PREDICTIONS, "model_version": "starter-1", "variant": "primary"}
+    assert answer["statusCode"] == 200
+    assert json.loads(answer["body"]) == {"results": [one, one], "request_id": "request-1"}
+    assert (harness.log[0]["images"], harness.log[0]["image_bytes"]) == (2, 2 * len(JPEG))
+
+
+def test_a_bad_image_among_several_is_told_in_its_place(harness: Harness) -> None:
+    answer = harness.answer({"images": [{"image": "aGVsbG8="}, {"image": BASE64}]})
+    bad, good = json.loads(answer["body"])["results"]
+    assert bad == {
+        "error": {
+            "code": "image_format_unknown",
+            "message": "The data is no image of a known kind; send a JPEG, PNG, WebP or GIF file.",
+        }
+    }
+    assert good["predictions"] == PREDICTIONS
+    assert harness.log[0]["outcome"] == "partly_refused"
+
+
+@pytest.mark.parametrize("code", ["overloaded", "unavailable", "endpoint_timeout", "endpoint_denied"])
+def test_what_is_not_about_the_image_fails_all_of_several(harness: Harness, code: str) -> None:
+    harness.endpoint.failure = Refusal(code, "No.", retry_after_seconds=3)
+    answer = harness.answer(json_event(TWO))
+    assert answer["statusCode"] == STATUS_OF_CODE[code]
+    assert answer["headers"]["retry-after"] == "3"
+
+
+def test_several_images_are_asked_for_at_the_same_time() -> None:
+    together = threading.Barrier(3, timeout=5)
+
+    class Meeting(StubEndpoint):
+        def classify(self, image: bytes, content_type: str, wish: Wish) -> Classification:
+            together.wait()
+            return super().classify(image, content_type, wish)
+
+    answer = make_service(endpoint=Meeting()).answer({"images": [{"image": BASE64}] * 3}, "r")
+    assert answer["statusCode"] == 200
+
+
+def test_the_whole_vector_is_answered_as_the_courses_lambda_did(harness: Harness) -> None:
+    for event in ({"url": URL, "raw": True}, http_event("POST", "/predict", body=JPEG, query={"raw": "true"})):
+        answer = harness.answer(event)
+        assert json.loads(answer["body"]) == VECTOR
+        assert (answer["headers"]["x-request-id"], answer["headers"]["x-variant"]) == ("request-1", "primary")
+    assert harness.endpoint.asked[0][2] == Wish(5, raw=True)
+
+
+def test_of_several_each_has_its_vector(harness: Harness) -> None:
+    found = json.loads(harness.answer({**TWO, "raw": True})["body"])["results"]
+    assert found == [{"raw": VECTOR, "variant": "primary"}] * 2
+
+
+def test_a_model_cannot_make_up_outcomes_to_be_counted(harness: Harness) -> None:
+    harness.endpoint.failure = Refusal("of_its_own", "Too blue.", status=422)
+    harness.answer(IMAGE_EVENT)
+    assert (harness.log[0]["outcome"], harness.log[0]["code"]) == ("model_refused", "of_its_own")

@@ -1,50 +1,47 @@
 """Predictions that wait: what is left in the bucket, what is asked of SageMaker, and who can fetch what."""
 
-import io
+import http.client
 import json
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
-from botocore.exceptions import ClientError
-from botocore.session import get_session
-from botocore.validate import validate_parameters
 
+from lambda_src.predict.aws import Reply
+from lambda_src.predict.endpoint import Wish
 from lambda_src.predict.refusals import Refusal
-from lambda_src.predict.waiting import Waiting, make_clients
+from lambda_src.predict.waiting import Waiting
 from stacks.constructs.async_requests import READ, WRITTEN
-from tests.lambda_src.predict.samples import JPEG, PREDICTIONS
+from tests.lambda_src.predict.aws_server import AwsServer, aws_server
+from tests.lambda_src.predict.samples import JPEG, PREDICTIONS, MemoryObjects
 
 BUCKET = "bucket"
 OUTPUT, FAILURE = "async/output/4f2c.out", "async/failure/4f2c-error.out"
 ANSWER = json.dumps({"predictions": PREDICTIONS, "model_version": "starter-1"}).encode()
 
 
-class Store:
-    """S3 and the asynchronous endpoint in one; an object that is not there may not be read, as without ListBucket."""
+class Store(MemoryObjects):
+    """A bucket of which nothing is read but what the function's role may read, and the endpoint beside it."""
 
     def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {}
-        self.asked: list[dict[str, Any]] = []
+        super().__init__()
+        self.asked: list[dict[str, str]] = []
         self.output = f"s3://{BUCKET}/{OUTPUT}"
         self.refuses: str | None = None
 
-    def put_object(self, **arguments: Any) -> dict[str, Any]:
-        assert arguments["Bucket"] == BUCKET
-        self.objects[arguments["Key"]] = arguments["Body"]
-        return {}
+    def get(self, key: str, max_bytes: int | None = None) -> bytes | None:
+        assert key.startswith(tuple(f"{prefix}/" for prefix in READ))
+        return super().get(key, max_bytes)
 
-    def get_object(self, **arguments: Any) -> dict[str, Any]:
-        assert arguments["Bucket"] == BUCKET
-        assert arguments["Key"].startswith(tuple(f"{prefix}/" for prefix in READ))
-        if arguments["Key"] not in self.objects:
-            raise ClientError({"Error": {"Code": "AccessDenied"}}, "GetObject")
-        return {"Body": io.BytesIO(self.objects[arguments["Key"]])}
-
-    def invoke_endpoint_async(self, **arguments: Any) -> dict[str, Any]:
+    def ask(self, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> Reply:
+        said = http.client.HTTPMessage()
         if self.refuses:
-            raise ClientError({"Error": {"Code": self.refuses}}, "InvokeEndpointAsync")
-        self.asked.append(arguments)
-        return {"OutputLocation": self.output, "FailureLocation": f"s3://{BUCKET}/{FAILURE}"}
+            said["x-amzn-errortype"] = self.refuses
+            return Reply(400, said, b"{}")
+        assert (method, path) == ("POST", "/endpoints/whippet-test-async/async-invocations")
+        self.asked.append(headers)
+        said["X-Amzn-SageMaker-OutputLocation"] = self.output
+        said["X-Amzn-SageMaker-FailureLocation"] = f"s3://{BUCKET}/{FAILURE}"
+        return Reply(202, said, b'{"InferenceId": "i"}')
 
 
 @pytest.fixture
@@ -54,35 +51,63 @@ def store() -> Store:
 
 @pytest.fixture
 def waiting(store: Store) -> Waiting:
-    return Waiting(store, store, endpoint_name="whippet-test-async", bucket=BUCKET)
+    return Waiting(store, store, endpoint_name="whippet-test-async", bucket=BUCKET)  # type: ignore[arg-type]
+
+
+def submit(waiting: Waiting) -> str:
+    return waiting.submit(JPEG, "image/jpeg", Wish(3))
 
 
 def test_an_image_is_left_for_the_endpoint(store: Store, waiting: Waiting) -> None:
-    result_id = waiting.submit(JPEG, "image/jpeg", 3)
-    assert store.objects[f"async/input/{result_id}"] == JPEG
+    result_id = submit(waiting)
+    assert store.kept[f"async/input/{result_id}"] == JPEG
     (asked,) = store.asked
-    assert asked["InputLocation"] == f"s3://{BUCKET}/async/input/{result_id}"
-    assert (asked["CustomAttributes"], asked["ContentType"]) == ("top_k=3", "image/jpeg")
-    shape = get_session().get_service_model("sagemaker-runtime").operation_model("InvokeEndpointAsync").input_shape
-    validate_parameters(asked, shape)
-    assert set(asked) <= set(shape.members)
+    assert asked["X-Amzn-SageMaker-InputLocation"] == f"s3://{BUCKET}/async/input/{result_id}"
+    assert asked["X-Amzn-SageMaker-Custom-Attributes"] == "top_k=3"
+
+
+@pytest.fixture
+def server() -> Iterator[AwsServer]:
+    with aws_server() as running:
+        yield running
+
+
+def test_the_endpoint_is_asked_as_botocores_client_would(server: AwsServer) -> None:
+    server.headers = {"X-Amzn-SageMaker-OutputLocation": f"s3://{BUCKET}/{OUTPUT}"}
+    objects = MemoryObjects()
+    waiting = Waiting(objects, server.service(), endpoint_name="whippet-test-async", bucket=BUCKET)  # type: ignore[arg-type]
+    result_id = submit(waiting)
+    answer = server.client().invoke_endpoint_async(
+        EndpointName="whippet-test-async",
+        InputLocation=f"s3://{BUCKET}/async/input/{result_id}",
+        InferenceId=result_id,
+        ContentType="image/jpeg",
+        Accept="application/json",
+        CustomAttributes="top_k=3",
+    )
+    ours, theirs = server.asked
+    assert (ours.method, ours.path, ours.body) == (theirs.method, theirs.path, theirs.body)
+    spoken = [name for name in theirs.headers if name.lower().startswith("x-amzn-sagemaker-")]
+    assert {name: ours.headers[name] for name in spoken} == {name: theirs.headers[name] for name in spoken}
+    assert json.loads(objects.kept[f"async/tickets/{result_id}"])[0] == OUTPUT
+    assert answer["OutputLocation"] == f"s3://{BUCKET}/{OUTPUT}"
 
 
 def test_only_known_prefixes_are_written(store: Store, waiting: Waiting) -> None:
-    waiting.submit(JPEG, "image/jpeg", 3)
-    assert {key.rsplit("/", 1)[0] for key in store.objects} == set(WRITTEN)
+    submit(waiting)
+    assert {key.rsplit("/", 1)[0] for key in store.kept} == set(WRITTEN)
 
 
 def test_no_two_ids_are_alike_and_each_is_long(waiting: Waiting) -> None:
-    ids = {waiting.submit(JPEG, "image/jpeg", 3) for _ in range(100)}
+    ids = {submit(waiting) for _ in range(100)}
     assert len(ids) == 100
     assert {len(result_id) for result_id in ids} == {32}
 
 
 def test_a_result_is_there_when_the_model_has_answered(store: Store, waiting: Waiting) -> None:
-    result_id = waiting.submit(JPEG, "image/jpeg", 3)
+    result_id = submit(waiting)
     assert waiting.result(result_id) is None
-    store.objects[OUTPUT] = ANSWER
+    store.kept[OUTPUT] = ANSWER
     found = waiting.result(result_id)
     assert found is not None
     assert (found.predictions, found.model_version) == (PREDICTIONS, "starter-1")
@@ -95,17 +120,17 @@ def refusal(waiting: Waiting, result_id: str) -> Refusal:
 
 
 def test_what_the_model_says_of_the_image_is_passed_on(store: Store, waiting: Waiting) -> None:
-    result_id = waiting.submit(JPEG, "image/jpeg", 3)
+    result_id = submit(waiting)
     said = json.dumps({"error": {"code": "image_unreadable", "message": "The image is cut off."}})
-    store.objects[FAILURE] = f'Received client error (422) from primary with message "{said}". See the log.'.encode()
+    store.kept[FAILURE] = f'Received client error (422) from primary with message "{said}". See the log.'.encode()
     found = refusal(waiting, result_id)
     assert (found.status, found.code, found.message) == (422, "image_unreadable", "The image is cut off.")
 
 
 @pytest.mark.parametrize("said", [b"", b"Received server error (500) from primary", b"\xff{", b"(999)"])
 def test_any_other_failure_is_a_sentence(store: Store, waiting: Waiting, said: bytes) -> None:
-    result_id = waiting.submit(JPEG, "image/jpeg", 3)
-    store.objects[FAILURE] = said
+    result_id = submit(waiting)
+    store.kept[FAILURE] = said
     assert refusal(waiting, result_id).code == "model_failed"
 
 
@@ -117,24 +142,18 @@ def test_an_id_that_nobody_was_given_finds_nothing(waiting: Waiting, result_id: 
 @pytest.mark.parametrize("location", ["s3://elsewhere/async/output/x", f"s3://{BUCKET}/models/x", "https://x", ""])
 def test_no_location_outside_the_own_prefixes_is_ever_read(store: Store, waiting: Waiting, location: str) -> None:
     store.output = location
-    assert waiting.result(waiting.submit(JPEG, "image/jpeg", 3)) is None
+    assert waiting.result(submit(waiting)) is None
 
 
 def test_an_endpoint_that_is_not_there_is_a_refusal(store: Store, waiting: Waiting) -> None:
     store.refuses = "ValidationError"
     with pytest.raises(Refusal) as caught:
-        waiting.submit(JPEG, "image/jpeg", 3)
+        submit(waiting)
     assert caught.value.code == "unavailable"
 
 
 def test_a_denial_on_the_way_in_is_not_taken_for_an_absence(store: Store, waiting: Waiting) -> None:
     store.refuses = "AccessDeniedException"
     with pytest.raises(Refusal) as caught:
-        waiting.submit(JPEG, "image/jpeg", 3)
+        submit(waiting)
     assert caught.value.code == "endpoint_denied"
-
-
-def test_all_calls_together_fit_into_the_functions_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    for client in make_clients(15):
-        assert client.meta.config.read_timeout == 5

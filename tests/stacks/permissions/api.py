@@ -2,14 +2,31 @@
 
 from tests.stacks.permissions.logs import WRITE_LOG
 
-PREDICT = {
+UPLOADS = {
+    "LetUploadsIn": ("Allow", ("s3:PutObject",), ("<data:Bucket.Arn>/uploads/*",)),
+    "ReadUploads": ("Allow", ("s3:GetObject",), ("<data:Bucket.Arn>/uploads/*",)),
+}
+USE_KEY = {
+    "UseKey": (
+        "Allow",
+        ("kms:Decrypt", "kms:GenerateDataKey"),
+        ("<data:Key.Arn>",),
+        {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}},
+    ),
+}
+LOG = {"WriteLog": (*WRITE_LOG, ("<PredictFunctionPartsLog.Arn>",))}
+# Stages with api.max_upload_bytes = 0.
+PREDICT_SENT = {
     "InvokeEndpoint": (
         "Allow",
         ("sagemaker:InvokeEndpoint",),
         ("arn:aws:sagemaker:us-east-1:ACCOUNT:endpoint/whippet-STAGE-realtime",),
     ),
-    "WriteLog": (*WRITE_LOG, ("<PredictFunctionPartsLog.Arn>",)),
+    **LOG,
 }
+PREDICT = {**PREDICT_SENT, **UPLOADS, **USE_KEY}
+# Stages with api.tracing.
+TRACE = {"Trace": ("Allow", ("xray:PutTelemetryRecords", "xray:PutTraceSegments"), ("*",))}
 # Stages whose endpoint is asynchronous.
 PREDICT_LATER = {
     "InvokeEndpoint": (
@@ -31,13 +48,9 @@ PREDICT_LATER = {
             "<data:Bucket.Arn>/async/tickets/*",
         ),
     ),
-    "UseKey": (
-        "Allow",
-        ("kms:Decrypt", "kms:GenerateDataKey"),
-        ("<data:Key.Arn>",),
-        {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}},
-    ),
-    "WriteLog": PREDICT["WriteLog"],
+    **UPLOADS,
+    **USE_KEY,
+    **LOG,
 }
 # Stages with [api.canary].
 CANARY = {
