@@ -86,10 +86,29 @@ def test_a_tool_that_conflicts_gets_an_environment_of_its_own(setup, tmp_path, m
     assert install[-2:] == ["-r", str(tmp_path / "requirements-polish.txt")]
 
 
+def test_a_tool_that_needs_pytorch_gets_the_build_without_cuda(setup, tmp_path, monkeypatch):
+    """Left to pip, PyPI's own build would bring gigabytes."""
+    made = []
+    monkeypatch.setattr(setup, "ROOT", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["setup.py", "--tool", "polish"])
+    monkeypatch.setattr(setup, "make_venv", lambda venv: None)
+    monkeypatch.setattr(setup, "torch_build", lambda venv: "")
+    monkeypatch.setattr(setup, "reachable", lambda url: True)
+    monkeypatch.setattr(setup.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(setup, "run", lambda command, env=None: made.append(command) or "")
+    for name in ("requirements.txt", "requirements-polish.txt"):
+        (tmp_path / name).write_text("torch==2.13.0\n")
+    assert setup.main() == 0
+    torch, rest = made
+    assert torch[0] == rest[0] == str(tmp_path / ".venv-polish" / "bin" / "python")
+    assert torch[-3:] == ["torch==2.13.0", "--index-url", setup.TORCH_CPU_INDEX]
+    assert rest[-2:] == ["-r", str(tmp_path / "requirements-polish.txt")]
+
+
 def test_a_tool_that_nobody_knows_is_answered_with_those_that_are(setup, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["setup.py", "--tool", "chekov"])
     assert setup.main() == 1
-    assert "there is no requirements-chekov.txt; the tools with an environment of their own: checkov" in (
+    assert "there is no requirements-chekov.txt; the tools with an environment of their own: bench-" in (
         capsys.readouterr().err
     )
 

@@ -1,0 +1,1 @@
+"""How fast `serving/` answers beside what else would serve the same network: `make bench-serve`."""
