@@ -127,8 +127,7 @@ class OperationsStack(Stack):
             page.show_requests(endpoint, title=title, asynchronous=self._asynchronous, instances=self._instances)
             if self._instances:
                 page.show_instances(endpoint, title=title, counted=not self._asynchronous)
-        page.show_pipeline(PipelineMetrics(self._pipeline_name))
-        page.show_bucket(BucketMetrics(data.bucket.bucket_name))
+        page.show_training_and_bucket(PipelineMetrics(self._pipeline_name), BucketMetrics(data.bucket.bucket_name))
 
     def _github(self) -> None:
         roles = GithubRoles(

@@ -1,6 +1,6 @@
 """One page of graphs: what comes in, how it is answered, how full things are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
@@ -15,12 +15,13 @@ from stacks.constructs.metrics import (
     in_milliseconds,
 )
 
-# A dashboard is 24 columns wide.
-THIRD, QUARTER = 8, 6
+COLUMNS = 24
+# A graph that is as wide as its row lets it be.
+Graph = Callable[[int], cloudwatch.IWidget]
 
 
 class StageDashboard(Construct):
-    """A row each for the endpoint, the API, the function and the rest, in the order in which a request meets them."""
+    """A row each for the API, the function and the endpoint, as a request meets them; then one for the rest."""
 
     def __init__(self, scope: Construct, id: str) -> None:
         super().__init__(scope, id)
@@ -28,32 +29,29 @@ class StageDashboard(Construct):
 
     def show_api(self, api: ApiMetrics) -> None:
         self._row(
-            _graph("API: requests", [api.requests()], THIRD, unit="count a minute"),
-            _graph("API: errors", [api.client_errors(), api.server_errors()], THIRD, unit="count a minute"),
+            _graph("API: requests", [api.requests()], unit="count a minute"),
+            _graph("API: errors", [api.client_errors(), api.server_errors()], unit="count a minute"),
             _graph(
                 "API: latency",
                 [api.latency("p50"), api.latency("p99"), api.integration_latency("p99")],
-                THIRD,
                 unit="ms",
             ),
         )
 
     def show_function(self, function: FunctionMetrics, *, warm: bool) -> None:
         self._row(
-            _graph("Function: duration", [function.duration("p50"), function.duration("p99")], QUARTER, unit="ms"),
+            _graph("Function: duration", [function.duration("p50"), function.duration("p99")], unit="ms"),
             _graph(
                 "Function: calls",
                 [function.invocations(), function.errors(), function.throttles()],
-                QUARTER,
                 unit="count a minute",
             ),
-            _graph("Function: concurrency", [function.concurrency()], QUARTER, unit="calls at once"),
+            _graph("Function: concurrency", [function.concurrency()], unit="calls at once"),
             *(
                 [
                     _graph(
                         "Function: warm environments",
                         [function.warm_share()],
-                        QUARTER,
                         unit="share, 0 to 1",
                         right=[function.spilled()],
                         right_unit="count a minute",
@@ -70,13 +68,12 @@ class StageDashboard(Construct):
             _graph(
                 f"{title}: queue",
                 [endpoint.backlog()],
-                THIRD,
                 unit="requests",
                 right=[endpoint.backlog_age()],
                 right_unit="s",
             )
             if asynchronous
-            else _graph(f"{title}: requests", counted, THIRD, unit="count a minute")
+            else _graph(f"{title}: requests", counted, unit="count a minute")
         )
         latency = [
             in_milliseconds(endpoint.model_latency("p50"), "model50", "model, p50"),
@@ -90,10 +87,8 @@ class StageDashboard(Construct):
         ]
         self._row(
             load,
-            _graph(f"{title}: latency", latency, THIRD, unit="ms"),
-            _graph(
-                f"{title}: errors", [endpoint.client_errors(), endpoint.server_errors()], THIRD, unit="count a minute"
-            ),
+            _graph(f"{title}: latency", latency, unit="ms"),
+            _graph(f"{title}: errors", [endpoint.client_errors(), endpoint.server_errors()], unit="count a minute"),
         )
 
     def show_instances(self, endpoint: EndpointMetrics, *, title: str, counted: bool) -> None:
@@ -105,36 +100,34 @@ class StageDashboard(Construct):
             period=MINUTE,
         )
         self._row(
-            _graph(f"{title}: processor", [endpoint.cpu()], THIRD, unit="% of one core, summed"),
-            _graph(f"{title}: memory", [endpoint.memory()], THIRD, unit="%"),
-            *([_graph(f"{title}: instances", [count], THIRD, unit="instances")] if counted else []),
+            _graph(f"{title}: processor", [endpoint.cpu()], unit="% of one core, summed"),
+            _graph(f"{title}: memory", [endpoint.memory()], unit="%"),
+            *([_graph(f"{title}: instances", [count], unit="instances")] if counted else []),
         )
 
-    def show_pipeline(self, pipeline: PipelineMetrics) -> None:
+    def show_training_and_bucket(self, pipeline: PipelineMetrics, bucket: BucketMetrics) -> None:
         outcomes = [pipeline.executions(outcome) for outcome in ("Started", "Succeeded", "Failed")]
-        self._row(_graph("Training: pipeline runs", outcomes, THIRD, unit="count a minute"))
-
-    def show_bucket(self, bucket: BucketMetrics) -> None:
         self._row(
-            _graph("Bucket: size", [bucket.size()], THIRD, unit="bytes"),
-            _graph("Bucket: objects", [bucket.objects()], THIRD, unit="count"),
+            _graph("Training: pipeline runs", outcomes, unit="count a minute"),
+            _graph("Bucket: size", [bucket.size()], unit="bytes"),
+            _graph("Bucket: objects", [bucket.objects()], unit="count"),
         )
 
-    def _row(self, *widgets: cloudwatch.IWidget) -> None:
-        self._page.add_widgets(*widgets)
+    def _row(self, *graphs: Graph) -> None:
+        """Whatever a stage has not, its row has no hole for."""
+        self._page.add_widgets(*(graph(COLUMNS // len(graphs)) for graph in graphs))
 
 
 def _graph(
     title: str,
     left: Sequence[cloudwatch.IMetric],
-    width: int,
     *,
     unit: str,
     right: Sequence[cloudwatch.IMetric] = (),
     right_unit: str = "",
-) -> cloudwatch.GraphWidget:
+) -> Graph:
     """The axis carries the unit in words; CloudWatch's own label would repeat the metric's name."""
-    return cloudwatch.GraphWidget(
+    return lambda width: cloudwatch.GraphWidget(
         title=title,
         width=width,
         left=list(left),

@@ -140,3 +140,15 @@ def test_warm_environments_are_shown_where_there_are_some():
 
 def test_dashboard_can_be_done_without():
     assert not synth.resources(variants.rooms(operations__dashboard=False)["operations"], "AWS::CloudWatch::Dashboard")
+
+
+@pytest.mark.parametrize("stage", synth.STAGES)
+def test_rows_of_the_dashboard_are_full(stage):
+    found = widgets(synth.only(synth.templates(stage)["operations"], "AWS::CloudWatch::Dashboard"))
+    rows = {}
+    for one in found:
+        rows.setdefault(one["y"], []).append((one["x"], one["width"]))
+    for y, row in rows.items():
+        ends = [x + width for x, width in sorted(row)]
+        assert [x for x, _ in sorted(row)] == [0, *ends[:-1]], y
+        assert ends[-1] == 24, y
