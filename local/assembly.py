@@ -52,6 +52,7 @@ from local.sagemaker.pipelines import Pipelines
 from local.sagemaker.processing import ProcessingJobs
 from local.sagemaker.runtime import endpoint_of, invoke
 from local.sagemaker.training import TrainingJobs
+from local.sagemaker.transform import TransformJobs
 from local.sagemaker.tuning import TuningJobs
 from local.scalable import AliasConcurrency, VariantInstances
 from local.scaler import Scalable, Scaler
@@ -88,7 +89,7 @@ class Assembly:
         self.jobs = Jobs(self.hosting, images, settings.home.jobs, process_environment, self.clock)
         training = TrainingJobs(self.jobs)
         tuning = TuningJobs(self.jobs, training)
-        for kind in (training, ProcessingJobs(self.jobs), tuning):
+        for kind in (training, ProcessingJobs(self.jobs), tuning, TransformJobs(self.jobs, settings.launch_seconds)):
             self.jobs.add(kind)
         tuning.add_listing()
         add_model_packages(self.hosting)

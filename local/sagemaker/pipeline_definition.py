@@ -21,6 +21,7 @@ CALLS = {
     "Processing": ("CreateProcessingJob", {"ProcessingJobName": "j"}),
     "Training": ("CreateTrainingJob", {"TrainingJobName": "j"}),
     "Tuning": ("CreateHyperParameterTuningJob", {"HyperParameterTuningJobName": "j"}),
+    "Transform": ("CreateTransformJob", {"TransformJobName": "j"}),
     "RegisterModel": ("CreateModelPackage", {}),
 }
 WITHOUT_CALL = {"Condition": {"Conditions", "IfSteps", "ElseSteps"}, "Fail": {"ErrorMessage"}}
