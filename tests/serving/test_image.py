@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from stacks.constructs.training_code import shipped
 from tests.serving.processes import ROOT
 
 SERVING = ROOT / "serving"
@@ -27,24 +28,48 @@ def instructions(word: str) -> list[str]:
     return [line.removeprefix(f"{word} ") for line in joined.splitlines() if line.startswith(f"{word} ")]
 
 
-def test_pins_equal_the_repositorys() -> None:
-    root, ours = pins(ROOT / "requirements.txt"), pins(SERVING / "requirements.txt")
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-train.txt"])
+def test_pins_equal_the_repositorys(name: str) -> None:
+    root, ours = pins(ROOT / "requirements.txt"), pins(SERVING / name)
     assert ours == {name: root[name] for name in ours}
 
 
-def test_every_line_of_the_requirements_is_a_pin() -> None:
-    lines = [line for line in (SERVING / "requirements.txt").read_text().splitlines() if line and line[0] != "#"]
+def test_pytorch_is_the_repositorys_too() -> None:
+    (install,) = [line for line in instructions("RUN") if " torch==" in line]
+    assert f"torch=={pins(ROOT / 'requirements.txt')['torch']} " in install
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-train.txt"])
+def test_every_line_of_the_requirements_is_a_pin(name: str) -> None:
+    lines = [line for line in (SERVING / name).read_text().splitlines() if line and line[0] != "#"]
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9.]+", line) for line in lines)
 
 
 def test_base_image_comes_from_amazons_public_registry() -> None:
-    assert [line.startswith("public.ecr.aws/") for line in instructions("FROM")] == [True]
+    first, second = instructions("FROM")
+    assert first.startswith("public.ecr.aws/") and first.endswith(" AS serve")
+    assert second == "serve AS train"
 
 
 def test_what_is_copied_exists_in_the_build_context() -> None:
     for line in instructions("COPY"):
         *sources, _ = line.split()
-        assert all(list(SERVING.glob(source)) for source in sources), line
+        context = ROOT / "training" if sources[0] == "--from=training" else SERVING
+        assert all(list(context.glob(source)) for source in sources if source[0] != "-"), line
+
+
+def test_everything_that_training_ships_is_copied() -> None:
+    """The starter model is an asset of its own."""
+    (line,) = [line for line in instructions("COPY") if line.startswith("--from=training ")]
+    _, *patterns, _ = line.split()
+    copied = {path for pattern in patterns for path in (ROOT / "training").glob(pattern)}
+    assert copied == set(shipped(ROOT / "training"))
+
+
+def test_train_is_copied_onto_the_path_and_executable() -> None:
+    assert "train /usr/local/bin/train" in instructions("COPY")
+    assert os.access(SERVING / "train", os.X_OK)
+    assert (SERVING / "train").read_text().splitlines()[-1] == 'exec python -m training.container "$@"'
 
 
 def test_serve_is_copied_onto_the_path_and_executable() -> None:
@@ -53,7 +78,7 @@ def test_serve_is_copied_onto_the_path_and_executable() -> None:
 
 
 def test_command_is_in_exec_form() -> None:
-    assert instructions("CMD") == ['["serve"]']
+    assert instructions("CMD") == ['["serve"]', '["train"]']
 
 
 def test_port_and_unbuffered_output_are_declared() -> None:
