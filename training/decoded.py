@@ -24,7 +24,7 @@ import PIL
 
 from training.data import Split, hashes_of
 from training.errors import TrainingError, named
-from training.pictures import PictureError, read, sha256_of
+from training.pictures import PictureError, read
 from training.preprocess import Pixels, Recipe
 
 LAYOUT = 1  # of the files; another number makes other names
@@ -43,7 +43,7 @@ class Decoded:
     hashes: list[str]
     """Of each used file's bytes."""
     fingerprints: list[str]
-    """Of the middle of each used picture as the network sees it: equal where a copy was saved anew without loss."""
+    """Of each used picture's pixels: equal where a copy was saved anew without loss."""
     faults: dict[str, str]
     """Name -> why it cannot be used."""
     traits: dict[str, list[str]]
@@ -84,7 +84,7 @@ def decode(split: Split, recipe: Recipe, cache: Path, *, margin: bool = False, t
     with _cache_errors(cache), _locked(place.with_suffix(".lock")):
         notes = _finished(place, stored, len(hashes))
         if notes is None:
-            notes = _fill(place, split, recipe, stored, tick)
+            notes = _fill(place, split, stored, tick)
     kept = [index for index in range(len(hashes)) if index not in notes.faults]
     names = split.names
     return Decoded(
@@ -141,7 +141,7 @@ def _finished(place: Path, stored: Recipe, count: int) -> _Notes | None:
     return notes if whole else None
 
 
-def _fill(place: Path, split: Split, recipe: Recipe, stored: Recipe, tick: Tick) -> _Notes:
+def _fill(place: Path, split: Split, stored: Recipe, tick: Tick) -> _Notes:
     partial, noted = place.with_suffix(".partial"), place.with_suffix(".part")
     count, size = len(split.files), _bytes_of(stored, len(split.files))
     before = partial.stat().st_size == size if partial.exists() else False
@@ -150,7 +150,6 @@ def _fill(place: Path, split: Split, recipe: Recipe, stored: Recipe, tick: Tick)
     with partial.open("ab") as file:
         os.posix_fallocate(file.fileno(), 0, size)
     pixels = _mapped(partial, stored, count, "r+")
-    top, left = (stored.height - recipe.height) // 2, (stored.width - recipe.width) // 2
 
     def one(index: int) -> tuple[str, str | None, tuple[str, ...]]:
         try:
@@ -160,8 +159,7 @@ def _fill(place: Path, split: Split, recipe: Recipe, stored: Recipe, tick: Tick)
         finally:
             tick()
         pixels[index] = picture.pixels
-        middle = picture.pixels[top : top + recipe.height, left : left + recipe.width]
-        return sha256_of(np.ascontiguousarray(middle).tobytes())[:32], None, picture.traits
+        return picture.fingerprint, None, picture.traits
 
     noted_at = time.monotonic()
     workers = os.cpu_count() or 1

@@ -95,6 +95,10 @@ def joined(environment: Mapping[str, str] = os.environ) -> Iterator[Group]:
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     if torch.cuda.is_available():
         torch.cuda.set_device(local_rank)
+    interface = environment.get("SM_NETWORK_INTERFACE_NAME")
+    if interface:  # a container has several, and the ranks must agree
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", interface)
+        os.environ.setdefault("NCCL_SOCKET_IFNAME", interface)
     try:
         dist.init_process_group(
             backend, init_method=f"tcp://{address}:{port}", rank=rank, world_size=ranks, timeout=PATIENCE

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from training.preprocess import FORMATS, Pixels, Recipe, draft, open_image, orientation_of, pixels_of
+from training.preprocess import FORMATS, Pixels, Recipe, cut, draft, open_image, orientation_of, upright
 
 SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".gif": "GIF"}
 # After a JPEG's own down-scaling, so that photographs of 100 megapixels pass; each thread may hold one such picture.
@@ -35,6 +35,7 @@ _OTHERS = (
 )
 _MARKS = ((0, b"\xff\xd8\xff", "JPEG"), (0, b"\x89PNG\r\n", "PNG"), (8, b"WEBP", "WEBP"), (0, b"GIF8", "GIF"))
 MARK_BYTES = 16
+GRID = 64
 
 
 class PictureError(Exception):
@@ -48,6 +49,8 @@ class Picture:
     pixels: Pixels
     traits: tuple[str, ...]
     """What was out of the ordinary, in words that `TRAITS` lists."""
+    fingerprint: str
+    """Of its pixels, whatever file they come from."""
 
 
 CMYK, DEEP, ANIMATED, TURNED, MISNAMED = (
@@ -92,7 +95,14 @@ def _decoded(image: Image.Image, file: Path, recipe: Recipe) -> Picture:
         raise PictureError(f"is giant ({width} x {height} pixels, {MOST_DECODED_PIXELS // 1_000_000} million at most)")
     traits = _traits(image, file)
     image.load()
-    return Picture(pixels_of(image, recipe), traits)
+    seen = upright(image, recipe)
+    return Picture(cut(seen, recipe), traits, fingerprint_of(seen))
+
+
+def fingerprint_of(image: Image.Image) -> str:
+    """Equal for copies that were saved anew without loss: a grid of single pixels, which costs next to nothing."""
+    grid = image.resize((GRID, GRID), Image.Resampling.NEAREST)
+    return sha256_of(repr(image.size).encode() + grid.tobytes())[:32]
 
 
 def _traits(image: Image.Image, file: Path) -> tuple[str, ...]:

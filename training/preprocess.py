@@ -62,7 +62,7 @@ def load(path: Path, recipe: Recipe) -> Pixels:
     with open_image(path.read_bytes()) as image:
         draft(image, recipe)
         image.load()
-        return pixels_of(image, recipe)
+        return cut(upright(image, recipe), recipe)
 
 
 def open_image(content: bytes) -> Image.Image:
@@ -77,12 +77,15 @@ def draft(image: Image.Image, recipe: Recipe) -> None:
         image.draft(None, (target, target))  # None keeps the file's own mode
 
 
-def pixels_of(image: Image.Image, recipe: Recipe) -> Pixels:
-    """A decoded picture upright, in RGB, cut and resized."""
+def upright(image: Image.Image, recipe: Recipe) -> Image.Image:
+    """A decoded picture in RGB, as a person sees it."""
     orientation = orientation_of(image) if recipe.exif == "upright" else 1
     image = _to_rgb(image, recipe.background)
-    if orientation in UPRIGHT:
-        image = image.transpose(UPRIGHT[orientation])
+    return image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
+
+
+def cut(image: Image.Image, recipe: Recipe) -> Pixels:
+    """The part of an upright picture that the network is given, resized."""
     resized = image.resize(
         (recipe.width, recipe.height), INTERPOLATIONS[recipe.interpolation], box=_centre_box(image.size, recipe)
     )

@@ -53,8 +53,10 @@ def apply(network: nn.Module, weights: Weights, classes: int) -> bool:
     given = dict(weights.tensors)
     missing, unknown = sorted(own.keys() - given.keys()), sorted(given.keys() - own.keys())
     if missing or unknown:
-        said = [f"lack {_named(missing)}"] * bool(missing) + [f"have {_named(unknown)} beside"] * bool(unknown)
-        raise TrainingError(f"--weights {weights.source}: of another network; they {' and '.join(said)}")
+        lacking = f"lack {_named(missing)}" if missing else ""
+        beside = f"have {_named(unknown)} beside" if unknown else ""
+        said = " and ".join(words for words in (lacking, beside) if words)
+        raise TrainingError(f"--weights {weights.source}: of another network; they {said}")
     other = [key for key in own if own[key].shape != given[key].shape]
     heads = [f"{name}.{part}" for part, _ in head.named_parameters()]
     if [key for key in other if key not in heads]:

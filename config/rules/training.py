@@ -123,7 +123,11 @@ def _range_faults(key: str, dimension: Dimension) -> Iterator[Finding]:
 
 
 @rule("training")
-def several_instances_share_nothing_yet(training: Training) -> Iterator[Finding]:
-    if training.instance_count > 1:
-        message = "trains that many copies, each alone: training/train.py does not share its work yet; set it to 1"
-        yield Finding("training.instance_count", training.instance_count, message, refused=False)
+def every_instance_has_a_part_of_each_batch(training: Training) -> Iterator[Finding]:
+    chosen = training.hyperparameters.batch_size
+    if chosen < training.instance_count:
+        message = (
+            f"is below training.instance_count = {training.instance_count}, so that an instance would have no picture "
+            "of it; raise it to that or more"
+        )
+        yield Finding("training.hyperparameters.batch_size", chosen, message)

@@ -13,13 +13,13 @@ VolumeGb = Annotated[int, Field(ge=1, le=16_384)]
 
 class Hyperparameters(Section):
     architecture: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")]
-    """The network, by its name in training/models.py."""
+    """The network, by its name in training/models.py: small_cnn, resnet18, resnet34, resnet50."""
     input_size: Annotated[int, Field(ge=16, le=1_024)]
     """Side of the network's input in pixels."""
     epochs: Annotated[int, Field(ge=1, le=10_000)]
     """Passes over the training pictures; the best of them on the validation pictures is kept."""
     batch_size: Annotated[int, Field(ge=1, le=65_536)]
-    """Pictures in one step of the optimisation."""
+    """Pictures in one step of the optimisation, over all instances together."""
     flip: bool
     """Whether half of the training pictures are mirrored; false where left and right differ in meaning."""
     seed: Annotated[int, Field(ge=0, le=2_147_483_647)]
@@ -66,7 +66,7 @@ class Training(Section):
     instance_type: InstanceType
     """What the final training runs on."""
     instance_count: Annotated[int, Field(ge=1, le=100)]
-    """Instances that share the final training."""
+    """Instances that share the final training: each has its part of every batch."""
     volume_gb: VolumeGb
     """Room for the data set on each instance."""
     max_run_seconds: RunSeconds

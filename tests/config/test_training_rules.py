@@ -72,6 +72,11 @@ SENTENCES = [
         {"training__tuning__space": [{"name": "batch_size", "range": [16, 64.5]}]},
         "training.tuning.space[0].range = [16, 64.5]: must be two whole numbers, as batch_size is one",
     ),
+    (
+        {"training__instance_count": 3, "training__hyperparameters__batch_size": 2},
+        "training.hyperparameters.batch_size = 2: is below training.instance_count = 3, so that an instance would have "
+        "no picture of it; raise it to that or more",
+    ),
     ({"training__instance_count": 101}, "training.instance_count = 101: must be less than or equal to 100"),
     ({"training__max_run_seconds": 2_419_201}, "training.max_run_seconds = 2419201: must be less than or equal to"),
     ({"training__minimum_accuracy": 1.1}, "training.minimum_accuracy = 1.1: must be less than or equal to 1"),
@@ -85,7 +90,6 @@ def test_what_cannot_work_is_refused_in_a_sentence(changes, sentence):
 
 
 WARNINGS = [
-    ({"training__instance_count": 2}, "training.instance_count = 2: trains that many copies, each alone"),
     ({"training__tuning__parallel": 6}, "training.tuning.parallel = 6: starts all training.tuning.jobs = 6 at once"),
     ({"training__instance_type": "ml.t3.medium"}, 'training.instance_type = "ml.t3.medium": is burstable'),
 ]
@@ -103,6 +107,7 @@ def test_what_works_but_likely_not_as_meant_is_warned_about(changes, sentence):
         {"training__instance_type": "ml.g5.xlarge", "training__encrypt_volume": False},
         {"training__spot": {"max_wait_seconds": 3600}},
         {"training__tuning__jobs": 1, "training__tuning__parallel": 1},
+        {"training__instance_count": 3},
     ],
 )
 def test_what_works_is_let_through_in_silence(changes):
