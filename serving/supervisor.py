@@ -46,7 +46,12 @@ class Child:
     lifeline: int
     """It ends when this is closed, be it by this process's death."""
     ready: bool = False
+    killed: bool = False
     heard: float = field(default_factory=time.monotonic)
+
+    def kill(self) -> None:
+        self.killed = True
+        os.kill(self.pid, signal.SIGKILL)
 
 
 class Supervisor:
@@ -80,7 +85,7 @@ class Supervisor:
                 os.write(worker.lifeline, GO)
             status = self._watch(worker)
             if self._ending is not None:
-                return 0 if status == -signal.SIGTERM else abs(status)
+                return 0 if status in {0, -signal.SIGTERM} else max(1, status)
             if status >= 0:
                 return status
             died_by = signal.Signals(-status).name
@@ -135,14 +140,16 @@ class Supervisor:
 
     def _check_life(self, child: Child) -> None:
         now = time.monotonic()
+        if child.killed:
+            return
         if self._ending is not None and now > self._ending:
             log.error("killed", extra={"facts": {"reason": "the worker had not drained when the time was over"}})
-            os.kill(child.pid, signal.SIGKILL)
+            child.kill()
         elif child.ready and self._ending is None and now - child.heard > SILENCE_SECONDS:
             log.critical("wedged", extra={"facts": {"reason": f"no sign of life for {SILENCE_SECONDS:g} s"}})
             # Not replaced: what stopped it is not known to be over.
             self._ending = now
-            os.kill(child.pid, signal.SIGKILL)
+            child.kill()
 
     def _fork(self, job: Callable[[Child], int]) -> Child:
         """A process of its own for a job, which ends with the job's exit status."""
@@ -214,7 +221,7 @@ def work(child: Child, listening: socket.socket, own: Path, settings: Settings, 
 
 def end(child: Child) -> None:
     """A worker that has not begun."""
-    os.kill(child.pid, signal.SIGKILL)
+    child.kill()
     os.waitpid(child.pid, 0)
 
 

@@ -1,6 +1,7 @@
 """A real server process, and a client that speaks plain HTTP to it."""
 
 import http.client
+import io
 import json
 import os
 import signal
@@ -8,9 +9,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STARTER = ROOT / "training" / "starter"
@@ -21,17 +24,25 @@ PATIENCE_SECONDS = 30
 class Answer(NamedTuple):
     status: int
     headers: dict[str, str]
-    document: Any
+    text: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.text) if self.text else None
+
+    @property
+    def lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.text.splitlines()]
 
 
 class ServerProcess:
     """`python -m serving` on a free port, its log lines parsed as they come."""
 
-    def __init__(self, model: Path = MODEL, **environment: str) -> None:
+    def __init__(self, model: Path = MODEL, program: Sequence[str] = (), **environment: str) -> None:
         self.lines: list[dict[str, Any]] = []
         self._came = threading.Condition()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "serving", "--model", str(model), "--port", "0"],
+            [sys.executable, *(program or ("-m", "serving", "--model", str(model), "--port", "0"))],
             cwd=ROOT,
             env={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **environment},
             stdout=subprocess.PIPE,
@@ -96,7 +107,13 @@ def read_answer(connection: http.client.HTTPConnection) -> Answer:
     response = connection.getresponse()
     raw = response.read()
     headers = {name.lower(): value for name, value in response.getheaders()}
-    return Answer(response.status, headers, json.loads(raw) if raw else None)
+    return Answer(response.status, headers, raw.decode())
+
+
+def plain(file: bytes) -> Image.Image:
+    """A picture's pixels without its metadata."""
+    with Image.open(io.BytesIO(file)) as image:
+        return image.convert("RGB")
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 10.0) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,8 @@ from tests.serving.processes import MODEL, ROOT, ServerProcess, wait_until
 
 
 @contextmanager
-def running(**environment: str) -> Iterator[ServerProcess]:
-    process = ServerProcess(**environment)
+def running(model: Path = MODEL, program: Sequence[str] = (), **environment: str) -> Iterator[ServerProcess]:
+    process = ServerProcess(model, program, **environment)
     try:
         yield process
     finally:
