@@ -5,7 +5,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-# From a connection's or a request's first byte to the end of its headers.
+# From a request's first byte to the end of its headers.
 HEADER_SECONDS = 20.0
 # How much of a refused body is read and thrown away so that the connection can go on; a client that sends more than
 # this, or takes longer, has not read the answer, and is cut off.
@@ -23,24 +23,23 @@ class Connection(HttpToolsProtocol):
         self._between_messages = True
         self._discarded = 0
         self._deadline: asyncio.TimerHandle | None = None
-        self._limit(HEADER_SECONDS)
+        self._limit(self.timeout_keep_alive)
+        self.quiet_since = self.loop.time()
         if len(self.connections) > self.max_connections:
             close_longest_idle(self.connections)
-        self._since = self.loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._unlimit()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._between_messages and self._deadline is None:
-            self._limit(HEADER_SECONDS)
+        self.quiet_since = self.loop.time()
         super().data_received(data)
-        self._since = self.loop.time()
 
     def on_message_begin(self) -> None:
         self._between_messages = False
         self._discarded = 0
+        self._limit(HEADER_SECONDS)
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -62,15 +61,12 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._since = self.loop.time()
+        self.quiet_since = self.loop.time()
         if not self._between_messages and not self.transport.is_closing():
             self._limit(DISCARD_SECONDS)
 
     def is_idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
-
-    def idle_since(self) -> float:
-        return self._since
 
     def _limit(self, seconds: float) -> None:
         self._unlimit()
@@ -84,6 +80,6 @@ class Connection(HttpToolsProtocol):
 
 def close_longest_idle(connections: set[Any]) -> None:
     """Room for one more; connections with a request in progress keep theirs."""
-    idle = [one for one in connections if one.is_idle() and one.idle_since() is not None]
+    idle = [one for one in connections if one.is_idle()]
     if idle:
-        min(idle, key=lambda one: one.idle_since()).transport.abort()
+        min(idle, key=lambda one: one.quiet_since).transport.abort()
