@@ -46,7 +46,12 @@ def prepare(artifact: Artifact, folder: Path) -> None:
     options.add_session_config_entry(
         "session.optimized_model_external_initializers_min_size_in_bytes", str(SEPARATE_FROM_BYTES)
     )
-    original = load(artifact.network, options)
+    try:
+        original = load(artifact.network, options)
+    except StartError as error:
+        # Reading or writing: what can be read without writing was not at fault.
+        load(artifact.network, session_options(threads=1))
+        raise StartError(no_room(folder, "it cannot be written")) from error
     check_signature(artifact, original)
     recipe = artifact.preprocessing
     picture = np.linspace(-1, 1, 3 * recipe.height * recipe.width, dtype=np.float32)

@@ -5,8 +5,9 @@ import threading
 
 import pytest
 
+from serving import health, refusals
 from serving.workers import Workers
-from tests.serving.asgi import Exchange, entered, house, run
+from tests.serving.asgi import PICTURE, Exchange, entered, house, run
 from tests.serving.processes import wait_until
 
 
@@ -21,6 +22,82 @@ def test_request_beyond_the_queue_is_answered_429_without_reading_it() -> None:
             assert (b"retry-after", b"1") in unread.sent[0]["headers"]
             ours.engine.gate.set()
             assert [(await task).status for task in waiting] == [200, 200]
+
+        run(scenario)
+
+
+def test_bodies_that_would_take_too_much_memory_are_refused_unread() -> None:
+    with house(queue_length=9, max_pending_bytes=len(PICTURE) + 100) as ours:
+
+        async def scenario() -> None:
+            busy = asyncio.create_task(Exchange(ours.app, headers={"content-length": str(len(PICTURE))}).run())
+            await entered(ours.engine)
+            unread = await Exchange(ours.app, stalls=True, headers={"content-length": "101"}).run()
+            assert (unread.status, unread.code) == (429, "queue_full")
+            small = asyncio.create_task(Exchange(ours.app, headers={"content-length": "100"}, stalls=True).run())
+            await asyncio.sleep(0)
+            small.cancel()
+            ours.engine.gate.set()
+            assert (await busy).status == 200
+            assert (await Exchange(ours.app, headers={"content-length": str(len(PICTURE))}).run()).status == 200
+
+        run(scenario)
+
+
+def test_body_that_was_not_announced_counts_as_it_comes() -> None:
+    with house(queue_length=9, max_pending_bytes=10) as ours:
+
+        async def scenario() -> None:
+            refused = await Exchange(ours.app).run()
+            assert (refused.status, refused.code) == (429, "queue_full")
+
+        run(scenario)
+
+
+def test_request_that_waited_too_long_is_answered_429_instead_of_computed() -> None:
+    with house(queue_seconds=0.1) as ours:
+
+        async def scenario() -> None:
+            first = asyncio.create_task(Exchange(ours.app).run())
+            await entered(ours.engine)
+            late = asyncio.create_task(Exchange(ours.app).run())
+            await asyncio.sleep(0.2)
+            ours.engine.gate.set()
+            assert (await first).status == 200
+            assert ((await late).status, (await late).code) == (429, "waited_too_long")
+
+        run(scenario)
+        assert ours.close()
+        assert ours.engine.sizes == [1]
+
+
+def test_refusals_for_want_of_room_are_told_together(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals, "EVERY_SECONDS", 0.05)
+    with house(queue_length=0, max_pending_bytes=10) as ours, caplog.at_level("INFO", "serving"):
+
+        async def scenario() -> None:
+            for _ in range(5):
+                assert (await Exchange(ours.app).run()).status == 429
+            await asyncio.sleep(0.1)
+
+        run(scenario)
+    assert [(record.message, record.facts) for record in caplog.records] == [  # type: ignore[attr-defined]
+        ("refused", {"code": "queue_full", "requests": 5})
+    ]
+
+
+def test_silent_engine_is_tried_when_ping_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "SILENCE_SECONDS", 0.0)
+    with house(wedged_seconds=0.1) as ours:
+
+        async def scenario() -> None:
+            ping = await Exchange(ours.app, method="GET", path="/ping").run()
+            assert ping.status == 200
+            await entered(ours.engine)
+            await asyncio.sleep(0.15)
+            assert (await Exchange(ours.app, method="GET", path="/ping").run()).status == 503
 
         run(scenario)
 

@@ -1,13 +1,16 @@
 """Starting, refusing to start, draining: the process as SageMaker meets it."""
 
+import ast
 import asyncio
 import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,9 +23,14 @@ import uvicorn
 from PIL import Image
 from uvicorn.lifespan.off import LifespanOff
 
+from serving.errors import StartError
+from serving.preparing import prepare_model
 from serving.server import Server
+from tests.serving.asgi import Exchange, house
 from tests.serving.pictures import encode, jpeg
-from tests.serving.processes import MODEL, ROOT, ServerProcess, wait_until
+from tests.serving.processes import MODEL, ROOT, STARTER, ServerProcess, wait_until
+
+STAR = (STARTER / "samples" / "star.jpg").read_bytes()
 
 
 @contextmanager
@@ -184,3 +192,68 @@ def test_server_needs_neither_torch_nor_the_onnx_package() -> None:
     code = "import sys, serving.server; print(sorted({'torch', 'onnx', 'pydantic', 'boto3'} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_model_swapped_under_a_server_changes_nothing(model_dir: Path) -> None:
+    with running(model=model_dir) as process:
+        before = process.invoke(STAR).document
+        (model_dir / "model.onnx").write_bytes(b"another network")
+        (model_dir / "model.json").unlink()
+        assert process.invoke(STAR).document == before
+        os.kill(process.worker_pid, signal.SIGKILL)
+        process.wait_for("worker_replaced")
+        assert process.invoke(STAR).document == before
+
+
+def test_disk_that_is_full_at_the_start_is_told(tmp_path: Path) -> None:
+    # A limit on the size of files stands for a full disk: writing fails in the same places.
+    limited = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)); from serving.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    for model in (MODEL, unpack_starter(tmp_path)):
+        words = [sys.executable, "-c", limited, "--model", str(model), "--port", "0"]
+        result = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
+        assert result.returncode == 1
+        assert "no room" in result.stderr
+        assert result.stderr.count("\n") == 1
+
+
+def unpack_starter(folder: Path) -> Path:
+    with tarfile.open(MODEL) as tar:
+        tar.extractall(folder, filter="data")
+    return folder
+
+
+def test_too_little_room_is_told_before_anything_is_written(
+    unpacked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage)
+    with pytest.raises(StartError, match="no room for the prepared network .1000 bytes are free"):
+        prepare_model(unpacked, tmp_path, "fp32")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_left_behind_in_the_temporary_folder(tmp_path: Path) -> None:
+    with running(TMPDIR=str(tmp_path)) as process:
+        assert len(list(tmp_path.iterdir())) == 1
+        process.stop()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_clock_that_can_jump_decides_anything() -> None:
+    for path in (ROOT / "serving").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                assert (node.value.id, node.attr) != ("time", "time"), path
+
+
+def test_clock_that_jumps_does_not_end_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    jumps = iter(range(0, 10**12, 10**8))
+    monkeypatch.setattr(time, "time", lambda: float(next(jumps)))
+    with house() as ours:
+        ours.engine.gate.set()
+
+        async def scenario() -> None:
+            assert (await Exchange(ours.app).run()).status == 200
+            assert (await Exchange(ours.app, method="GET", path="/ping").run()).status == 200
+
+        asyncio.run(scenario())
