@@ -24,8 +24,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "decoders": (0, 256),
     "max_batch": (1, 64),
     "queue_length": (0, 10_000),
-    "queue_seconds": (0.1, BATCH_SECONDS),
-    "request_seconds": (0.1, BATCH_SECONDS),
+    "queue_seconds": (0.1, 59),
+    "request_seconds": (0.1, 59),
     "body_seconds": (0.1, 59),
     "drain_seconds": (0, 29),
     "wedged_seconds": (0.1, 600),
@@ -36,6 +36,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "max_connections": (10, 100_000),
     "default_top_k": (1, 10_000),
 }
+BATCH_BOUNDS = {"queue_seconds": (0.1, BATCH_SECONDS), "request_seconds": (0.1, BATCH_SECONDS)}
 CHOICES: dict[str, tuple[str, ...]] = {"precision": ("fp32", "int8"), "pinned": ("yes", "no")}
 
 
@@ -101,7 +102,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             variable = PORT_VARIABLE
         if variable in environment:
             try:
-                values[field.name] = setting(variable, environment[variable], field.name)
+                values[field.name] = setting(variable, environment[variable], field.name, "batch" in values)
             except StartError as error:
                 faults.append(str(error))
     if faults:
@@ -129,19 +130,19 @@ def batch_settings(environment: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def setting(source: str, text: str, name: str) -> float | str:
+def setting(source: str, text: str, name: str, batch: bool) -> float | str:
     """One value: of a fixed choice, or a number within its bounds."""
     if name in BOUNDS:
-        return number(source, text, name)
+        return number(source, text, name, batch=batch)
     if text not in CHOICES[name]:
         raise StartError(f"{source}={text}: it must be {' or '.join(CHOICES[name])}")
     return text
 
 
-def number(source: str, text: str, name: str) -> float:
+def number(source: str, text: str, name: str, *, batch: bool = False) -> float:
     """One value within its bounds: a whole number unless it is a time."""
     kind: type[float] = float if name.endswith("_seconds") else int
-    low, high = BOUNDS[name]
+    low, high = BATCH_BOUNDS.get(name, BOUNDS[name]) if batch else BOUNDS[name]
     try:
         value = kind(text)
     except ValueError:

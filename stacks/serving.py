@@ -40,6 +40,7 @@ class ServingStack(Stack):
         own, endpoint_name = config.serving, names.endpoint(config.serving.mode)
         containers = Containers(
             image=serving_image(self, config.image, image.builder if image else None),
+            precision=own.precision,
             pipeline=own.pipeline,
             starter=TarAsset(self, "StarterModel", path=source_folders.STARTER_MODEL),
             bucket=data.bucket,

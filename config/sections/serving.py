@@ -37,6 +37,8 @@ class Serving(Section):
     """Instances when the endpoint is first made; later deploys keep what scaling chose."""
     instance_quota: Annotated[int, Field(ge=0, le=10_000)] | None = None
     """The account's quota of this type for endpoint usage; set, an update that needs more is warned about."""
+    precision: Literal["fp32", "int8"]
+    """Which of a model's networks answers: the one in 32 bits, or in 8 where its training kept one for its accuracy."""
     encrypt_volume: bool
     """Whether the instances' storage volume is encrypted with this stage's own key."""
     capture_percent: Annotated[int, Field(ge=0, le=100)]

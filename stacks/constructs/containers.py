@@ -23,6 +23,7 @@ class Containers:
     """What every model of the stage is made of; only the artefact and the role differ."""
 
     image: ServingImage
+    precision: str
     pipeline: Pipeline | None
     starter: TarAsset
     bucket: s3.IBucket
@@ -40,7 +41,10 @@ class Containers:
         url = model_data_url(artifact, self.starter, self.bucket)
         others = bool(self._before or self._after)
         classifier = Definition(
-            image=self.image.uri, model_data_url=url, container_hostname=CLASSIFIER if others else None
+            image=self.image.uri,
+            model_data_url=url,
+            container_hostname=CLASSIFIER if others else None,
+            environment={"WHIPPET_SERVING_PRECISION": self.precision},
         )
         sequence = [*map(self._other, self._before), classifier, *map(self._other, self._after)]
         return sagemaker.CfnModel(

@@ -7,6 +7,7 @@ import pytest
 
 from serving.errors import StartError
 from serving.settings import BOUNDS, CHOICES, Settings, read_settings
+from tests.serving.processes import ROOT
 
 
 def fault(**environment: str) -> str:
@@ -89,3 +90,20 @@ def test_payload_of_an_endpoint_is_none_of_its_business() -> None:
 def test_wrong_payload_is_told(value: str) -> None:
     told = fault(SAGEMAKER_BATCH="true", SAGEMAKER_MAX_PAYLOAD_IN_MB=value)
     assert told == f"SAGEMAKER_MAX_PAYLOAD_IN_MB={value}: it must be a whole number from 0 to 100"
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    page = (ROOT / "docs" / "serving.md").read_text()
+    for name in (*BOUNDS, *CHOICES):
+        default = getattr(Settings(), name)
+        assert f"| `{name}` | {default} |" in page or f"| `{name}` | {default:g} |" in page, name
+
+
+def test_deadline_of_an_endpoint_lies_below_sagemakers_own() -> None:
+    told = fault(WHIPPET_SERVING_REQUEST_SECONDS="60")
+    assert told == "WHIPPET_SERVING_REQUEST_SECONDS=60: it must be a number from 0.1 to 59"
+
+
+def test_deadline_of_a_batch_transform_job_may_be_an_hour() -> None:
+    batch = read_settings({"SAGEMAKER_BATCH": "true", "WHIPPET_SERVING_REQUEST_SECONDS": "3000"})
+    assert batch.request_seconds == 3000

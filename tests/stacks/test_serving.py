@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from serving.settings import Settings, read_settings
 from tests import synth
 from tests.stacks import variants
 
@@ -122,3 +123,18 @@ def test_a_promotion_changes_the_model_and_nothing_else():
     url = named(after, "HostingModel")["PrimaryContainer"]["ModelDataUrl"]
     assert url["Fn::Join"][1][-1] == f"/{ARTIFACT}"
     assert after["Outputs"]["ModelVersion"]["Value"] == "7"
+
+
+@pytest.mark.parametrize("model", ["HostingModel", "BatchModel"])
+def test_server_accepts_its_environment(model):
+    template = variants.rooms(serving__precision="int8", model__artifact=ARTIFACT)["serving"]
+    environment = named(template, model)["PrimaryContainer"]["Environment"]
+    assert read_settings(environment) == Settings(precision="int8")
+
+
+def test_another_precision_is_another_model_and_nothing_else():
+    before, after = (
+        variants.rooms(serving__precision=precision, model__artifact=ARTIFACT)["serving"]["Resources"]
+        for precision in ("fp32", "int8")
+    )
+    assert {name for name in before if before[name] != after.get(name)} == {"HostingModelABEBB7E1", "BatchModel"}

@@ -77,3 +77,8 @@ def test_starter_can_be_trained_again() -> None:
     result = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=900)
     assert result.returncode == 0, result.stderr
     assert "within 0.5" in result.stdout
+
+
+def test_starter_has_one_network_as_the_stage_files_rules_say() -> None:
+    # config/rules/serving.py refuses serving.precision = "int8" with it
+    assert not committed().get("int8", {}).get("kept")
