@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 from tests import synth  # noqa: E402 - found through the line above
 
 PROTECTS = re.compile(
-    r"Encrypt|Kms|KMS|SSE|^(DeletionPolicy|UpdateReplacePolicy|Retention\w*|Lifecycle\w*|Versioning\w*|PublicAccessBlock\w*"
+    r"Encrypt|Kms|KMS|SSE|Sse|^(DeletionPolicy|UpdateReplacePolicy|Retention\w*|Lifecycle\w*|Versioning\w*|PublicAccessBlock\w*"
     r"|\w*Expiration\w*|HttpTokens|EnableNetworkIsolation|EnableLogFileValidation|LogRetention\w*)$"
 )
 PATTERNS = [PROTECTS]

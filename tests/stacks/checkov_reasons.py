@@ -6,6 +6,10 @@ REASONS = {
         ANY: "Logs are encrypted by the service and hold no image and no caller's address; a key of ours would cost 1 a "
         "month each, and its loss would silence them"
     },
+    "CKV_AWS_27": {
+        "IntakeFailures": "SQS encrypts it with a key of its own; a message names an object and holds none of it, and "
+        "under a key of ours EventBridge would need leave to use it"
+    },
     "CKV_AWS_136": {ANY: "The image is public code; ECR encrypts it with its own key"},
     "CKV_AWS_116": {ANY: "Called synchronously, so that whoever calls gets the error; a queue would get nothing"},
     "CKV_AWS_117": {ANY: "Must reach public addresses of images; in a VPC that would need a NAT gateway, 33 a month"},

@@ -210,3 +210,11 @@ def test_unneeded_images_are_dropped():
     for stage in ("dev", "prod"):
         for _, _, body in every(stage, "AWS::ECR::Repository"):
             assert '"countType":"imageCountMoreThan"' in body["Properties"]["LifecyclePolicy"]["LifecyclePolicyText"]
+
+
+@pytest.mark.parametrize("stage", synth.STAGES)
+def test_queues_are_encrypted(stage):
+    queues = synth.resources(synth.templates(stage)["training"], "AWS::SQS::Queue")
+    assert queues
+    for body in queues.values():
+        assert body["Properties"]["SqsManagedSseEnabled"] is True
