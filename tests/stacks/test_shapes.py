@@ -6,6 +6,7 @@ That proves shape, not acceptance: what only AWS can say is listed in docs/unpro
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import botocore.session
@@ -80,9 +81,18 @@ def as_in(shape, key):
     return small if small in shape.members else key
 
 
+@cache
+def service_model(service):
+    return botocore.session.get_session().get_service_model(service)
+
+
+def input_shape(kind):
+    service, call, _ = CALLS[kind]
+    return service_model(service).operation_model(call).input_shape
+
+
 def faults(kind, properties):
-    service, call, extra = CALLS[kind]
-    shape = botocore.session.get_session().get_service_model(service).operation_model(call).input_shape
+    extra, shape = CALLS[kind][-1], input_shape(kind)
     kept = {key: value for key, value in properties.items() if key not in NOT_IN_THE_CALL.get(kind, [])}
     return ParamValidator().validate(filled_in({**extra, **kept}, shape), shape).generate_report()
 
@@ -101,9 +111,7 @@ def test_properties_have_the_shape_of_the_call(stage):
 
 
 def known(kind):
-    service, call, _ = CALLS[kind]
-    shape = botocore.session.get_session().get_service_model(service).operation_model(call).input_shape
-    return {*(name[:1].upper() + name[1:] for name in shape.members), *NOT_IN_THE_CALL.get(kind, [])}
+    return {*(name[:1].upper() + name[1:] for name in input_shape(kind).members), *NOT_IN_THE_CALL.get(kind, [])}
 
 
 def test_the_check_sees_a_wrong_type():

@@ -10,9 +10,6 @@ from config.load import FOLDER, parse_stage
 from stacks import whippet
 from tests import synth
 
-# The CDK's own look at templates is a quarter of a second; tests/stacks/test_synth.py compares what it says of the stages.
-CONTEXT = synth.context() | {"@aws-cdk/core:validateAgainstDefaultRules": False}
-
 
 def build(changes, outdir=None, stage="dev"):
     """An app with keys set anew, as in {"serving__instance_count": 3}; None takes a key away."""
@@ -27,7 +24,8 @@ def build(changes, outdir=None, stage="dev"):
             del place[key]
         else:
             place[key] = value
-    app = App(context=CONTEXT, outdir=outdir)
+    # The CDK's own look at templates takes as long as all else; tests/synth.py's stages get it, cfn-lint sees the rest.
+    app = App(context=synth.context(), outdir=outdir, builtin_cloud_formation_validation=False)
     with mock.patch.object(whippet, "load_stage", return_value=parse_stage(raw, f"config/{file}")):
         whippet.build_app(app, stage)
     return app
