@@ -1,5 +1,6 @@
 """What every test may lean on: the project's own Node, and no AWS settings of the person who runs the tests."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -9,3 +10,12 @@ sys.path.insert(0, str(ROOT))
 os.environ["PATH"] = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
 for name in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[name]
+# A hundred processes start from these sources; each would compile them anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+
+def pytest_collection_finish() -> None:
+    """Modules and tests live until the end: nobody need look through them for garbage again."""
+    gc.collect()
+    gc.freeze()

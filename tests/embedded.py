@@ -169,6 +169,8 @@ class Embedded:
         beside = ROOT / ".venv" / "bin"
         environment = control.subprocess_environment(self.running)
         environment |= {"PATH": f"{beside}{os.pathsep}{environment['PATH']}", "CDK_DISABLE_CLI_TELEMETRY": "true"}
+        # The CDK's own look at the sample's templates would take longer than their synthesis.
+        environment["CDK_VALIDATION"] = "false"
         done = subprocess.run(
             ["cdk", *arguments, "--output", str(output)],
             cwd=app,

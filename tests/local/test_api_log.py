@@ -14,7 +14,7 @@ from local import control
 from local.api_log import UNKNOWN, ApiLogs, render
 from tests.embedded import Embedded, fresh
 
-pytestmark = pytest.mark.xdist_group("embedded")
+pytestmark = pytest.mark.xdist_group(__name__)
 FIELDS = [
     "accountId",
     "apiId",

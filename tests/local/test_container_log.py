@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from local.sagemaker.container_log import BACKLOG_BYTES, BATCH_BYTES, ContainerLog
 from tests.embedded import ALLOW_ALL, fresh, statement
 
-pytestmark = pytest.mark.xdist_group("embedded")
+pytestmark = pytest.mark.xdist_group(__name__)
 
 
 class Service:

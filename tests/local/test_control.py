@@ -19,7 +19,7 @@ from local import control, interrupted, process_group
 from local.home import Home, LocalError
 from tests.embedded import APP, ROOT, Embedded
 
-pytestmark = pytest.mark.xdist_group("embedded")
+pytestmark = pytest.mark.xdist_group(__name__)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from tests.embedded import ALLOW_ALL, AWS_IMAGE, fresh
 
-pytestmark = pytest.mark.xdist_group("embedded")
+pytestmark = pytest.mark.xdist_group(__name__)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 
 from tests.embedded import ALLOW_ALL, fresh, statement
 
-pytestmark = pytest.mark.xdist_group("embedded")
+pytestmark = pytest.mark.xdist_group(__name__)
 
 
 @pytest.fixture(scope="module")

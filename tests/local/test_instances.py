@@ -6,7 +6,7 @@ import pytest
 
 from tests.embedded import fresh, statement
 
-pytestmark = pytest.mark.xdist_group("embedded")
+pytestmark = pytest.mark.xdist_group(__name__)
 PARAMETER = "/aws/service/deeplearning/ami/x86_64/oss-nvidia-driver-gpu-pytorch-2.12-ubuntu-24.04/latest/ami-id"
 IAM = ["CAPABILITY_IAM"]
 MAKER = statement(["cloudformation:*", "ec2:*", "iam:*InstanceProfile*", "iam:GetRole", "ssm:GetParameters"], "*")

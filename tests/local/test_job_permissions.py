@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 from tests.embedded import fresh, statement
 from tests.local.jobs import ended
 
-pytestmark = pytest.mark.xdist_group("embedded")
+pytestmark = pytest.mark.xdist_group(__name__)
 
 KEY = "arn:aws:kms:us-east-1:000000000000:key/one"
 SHAPE = {

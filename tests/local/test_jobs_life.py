@@ -8,7 +8,7 @@ from local import control, process_group
 from tests.embedded import APP, Embedded
 from tests.local.jobs import ended, in_training, training
 
-pytestmark = pytest.mark.xdist_group("embedded")
+pytestmark = pytest.mark.xdist_group(__name__)
 SLEEP_WITH_CHILD = "import subprocess, time; subprocess.Popen(['sleep', '61.5']); time.sleep(61.5)"
 
 

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from tests.embedded import ALLOW_ALL, OWN_IMAGE, fresh, statement
 
-pytestmark = pytest.mark.xdist_group("embedded")
+pytestmark = pytest.mark.xdist_group(__name__)
 
 
 @pytest.fixture(scope="module")

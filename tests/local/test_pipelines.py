@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from tests.embedded import fresh, statement
 
-pytestmark = pytest.mark.xdist_group("embedded")
+pytestmark = pytest.mark.xdist_group(__name__)
 
 PARAMETER = {"Name": "Prefix", "Type": "String"}
 FAIL = {"Name": "Refuse", "Type": "Fail", "Arguments": {"ErrorMessage": "no"}}

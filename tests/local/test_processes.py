@@ -20,7 +20,7 @@ from local.sagemaker.instance import Instance, LaunchFailed
 from local.sagemaker.launches import Launches
 from tests.embedded import APP, ROOT, Embedded
 
-pytestmark = pytest.mark.xdist_group("embedded")
+pytestmark = pytest.mark.xdist_group(__name__)
 LEADER = "import subprocess, time; subprocess.Popen(['sleep', '60']); print(flush=True); time.sleep(60)"
 
 

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from tests.embedded import statement
 from tests.local.jobs import ended, processing
 
-pytestmark = pytest.mark.xdist_group("embedded")
+pytestmark = pytest.mark.xdist_group(__name__)
 
 
 def test_inputs_come_and_outputs_go_where_the_request_says(embedded):

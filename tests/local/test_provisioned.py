@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from tests.embedded import ALLOW_ALL, fresh
 
-pytestmark = pytest.mark.xdist_group("embedded")
+pytestmark = pytest.mark.xdist_group(__name__)
 
 HANDLER = """
 import os, time

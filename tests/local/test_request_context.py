@@ -40,7 +40,7 @@ def test_call_on_one_alias_is_no_list_of_all(method, path, action):
     assert alias_action(method, path) == action
 
 
-@pytest.mark.xdist_group("embedded")
+@pytest.mark.xdist_group(__name__)
 def test_policy_on_a_groups_streams_lets_its_events_in(embedded):
     group = fresh("/group")
     embedded.client("logs").create_log_group(logGroupName=group)
@@ -49,7 +49,7 @@ def test_policy_on_a_groups_streams_lets_its_events_in(embedded):
     client.create_log_stream(logGroupName=group, logStreamName="s")
 
 
-@pytest.mark.xdist_group("embedded")
+@pytest.mark.xdist_group(__name__)
 def test_policy_on_a_namespace_keeps_other_metrics_out(embedded):
     only = {"StringEquals": {"cloudwatch:namespace": "mine"}}
     keys = embedded.acting(statement("cloudwatch:PutMetricData", "*", Condition=only))

@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from tests.embedded import ALLOW_ALL, fresh, statement
 
-pytestmark = pytest.mark.xdist_group("embedded")
+pytestmark = pytest.mark.xdist_group(__name__)
 PERCENT = "CAPACITY_PERCENT"
 
 

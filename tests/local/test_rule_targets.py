@@ -9,7 +9,7 @@ import pytest
 
 from tests.embedded import fresh, statement
 
-pytestmark = pytest.mark.xdist_group("embedded")
+pytestmark = pytest.mark.xdist_group(__name__)
 CODE = """
 import boto3, json, os
 

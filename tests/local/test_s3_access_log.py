@@ -44,7 +44,7 @@ NAMES = [
     "access_point",
     "acl",
 ]
-grouped = pytest.mark.xdist_group("embedded")
+grouped = pytest.mark.xdist_group(__name__)
 
 
 def letting_in(target, source):

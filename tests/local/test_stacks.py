@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from tests.embedded import ALLOW_ALL, APP, AWS_IMAGE, artefact, fresh, statement
 
-pytestmark = pytest.mark.xdist_group("embedded")
+pytestmark = pytest.mark.xdist_group(__name__)
 
 
 class Sample:

@@ -11,7 +11,7 @@ from local import cli
 from tests.embedded import ALLOW_ALL, fresh, statement
 from tests.local.jobs import archive, channel, ended, in_training, training, training_request, unpacked
 
-pytestmark = pytest.mark.xdist_group("embedded")
+pytestmark = pytest.mark.xdist_group(__name__)
 
 TELL = """
 import json, os, pathlib

@@ -1,9 +1,29 @@
 """Odd but legal pictures, each as the bytes that a client may send."""
 
 import io
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import numpy as np
 from PIL import Image
+
+
+class Bodies(Mapping[str, bytes]):
+    """Each made when it is first asked for: whoever collects the tests needs the names alone."""
+
+    def __init__(self, makers: dict[str, Callable[[], bytes]]) -> None:
+        self._makers, self._made = makers, dict[str, bytes]()
+
+    def __getitem__(self, name: str) -> bytes:
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
 
 
 def scene(width: int = 150, height: int = 100, channels: int = 3) -> np.ndarray:
@@ -42,27 +62,29 @@ RGB = Image.fromarray(scene())
 RGBA = Image.fromarray(scene(channels=4))
 GREY16 = Image.fromarray((scene()[..., 1].astype(np.uint16) << 8) + 77)
 
-ODD_PICTURES: dict[str, bytes] = {
-    **{f"exif_{orientation}": tagged_jpeg(orientation) for orientation in range(1, 9)},
-    "exif_out_of_range": tagged_jpeg(42),
-    "exif_damaged": with_damaged_exif(),
-    "cmyk_jpeg": encode(RGB.convert("CMYK"), "JPEG"),
-    "grey_jpeg": encode(RGB.convert("L"), "JPEG"),
-    "progressive_jpeg": jpeg(progressive=True),
-    "huge_jpeg": jpeg(4000, 3000),
-    "wide_jpeg": jpeg(3000, 40),
-    "palette_png": encode(RGB.quantize(64), "PNG"),
-    "palette_png_transparent": encode(RGB.quantize(64), "PNG", transparency=3),
-    "rgba_png": encode(RGBA, "PNG"),
-    "rgb_png_transparent_colour": encode(RGB, "PNG", transparency=(0, 0, 255)),
-    "grey_alpha_png": encode(RGBA.convert("LA"), "PNG"),
-    "one_bit_png": encode(RGB.convert("1"), "PNG"),
-    "grey16_png": encode(GREY16, "PNG"),
-    "one_pixel_png": encode(Image.new("RGB", (1, 1), "red"), "PNG"),
-    "one_row_png": encode(Image.fromarray(scene(5000, 1)), "PNG"),
-    "one_column_png": encode(Image.fromarray(scene(1, 5000)), "PNG"),
-    "webp_lossy": encode(RGB, "WEBP"),
-    "webp_alpha": encode(RGBA, "WEBP", lossless=True),
-    "gif_animated": gif_of_two_frames(),
-    "gif_transparent": encode(RGB.quantize(16), "GIF", transparency=2),
-}
+ODD_PICTURES = Bodies(
+    {
+        **{f"exif_{orientation}": partial(tagged_jpeg, orientation) for orientation in range(1, 9)},
+        "exif_out_of_range": lambda: tagged_jpeg(42),
+        "exif_damaged": with_damaged_exif,
+        "cmyk_jpeg": lambda: encode(RGB.convert("CMYK"), "JPEG"),
+        "grey_jpeg": lambda: encode(RGB.convert("L"), "JPEG"),
+        "progressive_jpeg": lambda: jpeg(progressive=True),
+        "huge_jpeg": lambda: jpeg(4000, 3000),
+        "wide_jpeg": lambda: jpeg(3000, 40),
+        "palette_png": lambda: encode(RGB.quantize(64), "PNG"),
+        "palette_png_transparent": lambda: encode(RGB.quantize(64), "PNG", transparency=3),
+        "rgba_png": lambda: encode(RGBA, "PNG"),
+        "rgb_png_transparent_colour": lambda: encode(RGB, "PNG", transparency=(0, 0, 255)),
+        "grey_alpha_png": lambda: encode(RGBA.convert("LA"), "PNG"),
+        "one_bit_png": lambda: encode(RGB.convert("1"), "PNG"),
+        "grey16_png": lambda: encode(GREY16, "PNG"),
+        "one_pixel_png": lambda: encode(Image.new("RGB", (1, 1), "red"), "PNG"),
+        "one_row_png": lambda: encode(Image.fromarray(scene(5000, 1)), "PNG"),
+        "one_column_png": lambda: encode(Image.fromarray(scene(1, 5000)), "PNG"),
+        "webp_lossy": lambda: encode(RGB, "WEBP"),
+        "webp_alpha": lambda: encode(RGBA, "WEBP", lossless=True),
+        "gif_animated": gif_of_two_frames,
+        "gif_transparent": lambda: encode(RGB.quantize(16), "GIF", transparency=2),
+    }
+)

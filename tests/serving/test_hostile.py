@@ -12,7 +12,7 @@ from PIL import Image
 
 from serving.errors import RequestError
 from serving.preprocess import decode
-from tests.serving.pictures import ODD_PICTURES, RGB, encode, jpeg
+from tests.serving.pictures import ODD_PICTURES, RGB, Bodies, encode, jpeg
 from tests.serving.processes import ServerProcess, read_answer
 from tests.serving.test_preprocess import LIMITS, RECIPE
 
@@ -53,26 +53,28 @@ def gif_screen(side: int) -> bytes:
     return bytes(small)
 
 
-HOSTILE: dict[str, bytes] = {
-    "empty": b"",
-    "one byte": b"\xff",
-    "text": b"GET / HTTP/1.1\r\n\r\n" * 20,
-    "svg": b"<svg xmlns='http://www.w3.org/2000/svg'><image href='file:///etc/passwd'/></svg>",
-    "eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n(x) run\n",
-    "bomb of 9400 x 9400": png(9400, 9400, content=bytes(9400 * 28201)),
-    "bomb beyond Pillow's own limit": png(60_000, 60_000),
-    "png without pixels": png(64, 64),
-    "png of no width": png(0, 64),
-    "png with a huge text": png(64, 64, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(70 * MEGABYTE)))),
-    "png with a huge profile": png(64, 64, chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(70 * MEGABYTE)))),
-    "webp canvas of 16383": webp_canvas(16383),
-    "gif screen of 65535": gif_screen(65535),
-    "jpeg header alone": jpeg()[:300],
-    "jpeg cut in the middle": jpeg()[: len(jpeg()) // 2],
-    "png cut in the middle": encode(RGB, "PNG")[:200],
-    "webp cut in the middle": encode(RGB, "WEBP")[:200],
-    "gif cut in the middle": encode(RGB.quantize(16), "GIF")[:60],
-}
+HOSTILE = Bodies(
+    {
+        "empty": lambda: b"",
+        "one byte": lambda: b"\xff",
+        "text": lambda: b"GET / HTTP/1.1\r\n\r\n" * 20,
+        "svg": lambda: b"<svg xmlns='http://www.w3.org/2000/svg'><image href='file:///etc/passwd'/></svg>",
+        "eps": lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n(x) run\n",
+        "bomb of 9400 x 9400": lambda: png(9400, 9400, content=bytes(9400 * 28201)),
+        "bomb beyond Pillow's own limit": lambda: png(60_000, 60_000),
+        "png without pixels": lambda: png(64, 64),
+        "png of no width": lambda: png(0, 64),
+        "png with a huge text": lambda: png(64, 64, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(70 * MEGABYTE)))),
+        "png with a huge profile": lambda: png(64, 64, chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(70 * MEGABYTE)))),
+        "webp canvas of 16383": lambda: webp_canvas(16383),
+        "gif screen of 65535": lambda: gif_screen(65535),
+        "jpeg header alone": lambda: jpeg()[:300],
+        "jpeg cut in the middle": lambda: jpeg()[: len(jpeg()) // 2],
+        "png cut in the middle": lambda: encode(RGB, "PNG")[:200],
+        "webp cut in the middle": lambda: encode(RGB, "WEBP")[:200],
+        "gif cut in the middle": lambda: encode(RGB.quantize(16), "GIF")[:60],
+    }
+)
 
 
 @pytest.mark.parametrize("name", sorted(HOSTILE))

@@ -98,7 +98,7 @@ def test_changed_sources_change_no_export(tmp_path, monkeypatch):
     sources = shutil.copytree(synth.ROOT / "serving", tmp_path / "serving")
     (sources / "app.py").write_text("# other sources\n")
     monkeypatch.setattr(source_folders, "SERVING", sources)
-    after = variants.rooms()
+    after = variants.rooms_of(variants.build({}))
     before = synth.templates("dev")
     request = "Custom::ServingImage"
     assert synth.only(after["serving"], request)["Tag"] != synth.only(before["serving"], request)["Tag"]

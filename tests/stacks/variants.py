@@ -1,10 +1,12 @@
 """Stages that differ from dev, or from another, by a few keys; synthesized for one test."""
 
+import json
 import tomllib
+from functools import cache
+from pathlib import Path
 from unittest import mock
 
 from aws_cdk import App
-from aws_cdk.assertions import Template
 
 from config.load import FOLDER, parse_stage
 from stacks import whippet
@@ -32,9 +34,18 @@ def build(changes, outdir=None, stage="dev"):
 
 
 def rooms(**changes):
-    """The templates of stage dev with keys set anew, as in serving__instance_count=3."""
-    children = build(changes).node.children
-    return {child.node.id.rsplit("-", 1)[1]: Template.from_stack(child).to_json() for child in children}
+    """The templates of stage dev with keys set anew, as in serving__instance_count=3; from the same sources each time."""
+    return json.loads(_rooms(json.dumps(changes)))
+
+
+@cache
+def _rooms(changes):
+    return json.dumps(rooms_of(build(json.loads(changes))))
+
+
+def rooms_of(app):
+    paths = Path(app.synth().directory).glob("*.template.json")
+    return {path.name.split(".")[0].rsplit("-", 1)[1]: json.loads(path.read_text()) for path in paths}
 
 
 def environments(**changes):

@@ -111,10 +111,16 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(f"AWS_{name}", value)
 
 
+@pytest.fixture(scope="module")
+def session() -> botocore.session.Session:
+    """Reads each API model once."""
+    return botocore.session.get_session()
+
+
 @pytest.fixture
-def harness() -> Iterator[Harness]:
-    session = botocore.session.get_session()
-    with Stubber(session.create_client("ecr")) as ecr, Stubber(session.create_client("codebuild")) as codebuild:
+def harness(session: botocore.session.Session) -> Iterator[Harness]:
+    clients = [session.create_client(name, region_name="eu-west-1") for name in ("ecr", "codebuild")]
+    with Stubber(clients[0]) as ecr, Stubber(clients[1]) as codebuild:
         yield Harness(ecr, codebuild)
 
 

@@ -14,8 +14,7 @@ KEYS = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "
 
 
 class Stubbed:
-    def __init__(self):
-        session = botocore.session.get_session()
+    def __init__(self, session):
         self.clients = {name: session.create_client(name, **KEYS) for name in ("ec2", "sagemaker", "cloudwatch", "sns")}
         self.stubs = {name: Stubber(client) for name, client in self.clients.items()}
         for stub in self.stubs.values():
@@ -26,9 +25,15 @@ class Stubbed:
         self.stubs[service].add_response(operation, answer, params)
 
 
+@pytest.fixture(scope="module")
+def session():
+    """Reads each API model once."""
+    return botocore.session.get_session()
+
+
 @pytest.fixture
-def aws():
-    made = Stubbed()
+def aws(session):
+    made = Stubbed(session)
     yield made
     for stub in made.stubs.values():
         stub.assert_no_pending_responses()

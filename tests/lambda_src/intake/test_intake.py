@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from functools import cache
 
 import botocore.response
 import botocore.session
@@ -47,6 +48,11 @@ class Objects:
         return {"Body": io.BytesIO(self.content)}
 
 
+@cache
+def sagemaker():
+    return botocore.session.get_session().get_service_model("sagemaker")
+
+
 class Runs:
     """SageMaker, whose answers to one token are one run."""
 
@@ -54,8 +60,7 @@ class Runs:
         self.calls = []
 
     def start_pipeline_execution(self, **arguments):
-        shape = botocore.session.get_session().get_service_model("sagemaker").operation_model("StartPipelineExecution")
-        validate_parameters(arguments, shape.input_shape)
+        validate_parameters(arguments, sagemaker().operation_model("StartPipelineExecution").input_shape)
         self.calls.append(arguments)
         return {"PipelineExecutionArn": RUN}
 
