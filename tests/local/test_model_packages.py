@@ -5,7 +5,7 @@ from botocore.exceptions import ClientError
 
 from tests.embedded import fresh, statement
 
-pytestmark = pytest.mark.xdist_group("embedded")
+pytestmark = pytest.mark.xdist_group(__name__)
 SPECIFICATION = {
     "Containers": [{"Image": "image", "ModelDataUrl": "s3://bucket/model.tar.gz"}],
     "SupportedContentTypes": ["image/jpeg"],

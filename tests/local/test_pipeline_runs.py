@@ -11,7 +11,7 @@ from tests.embedded import ALLOW_ALL, fresh, statement
 from tests.local.jobs import TOOLKIT, archive, channel
 from tests.local.runs import CLUSTER, condition, fail, get, over, processing, run, steps_of
 
-pytestmark = pytest.mark.xdist_group("embedded")
+pytestmark = pytest.mark.xdist_group(__name__)
 WRITE = "open('/opt/ml/processing/report/scores.json', 'w').write('{\"accuracy\": 0.75, \"of\": [{\"n\": 4}]}')"
 SCRIPT = "import sys; flag, rate = sys.argv[1:]; assert flag == '--rate'; print(f'score={1 - float(rate)}')"
 SCORES = {"PropertyFileName": "Scores", "OutputName": "report", "FilePath": "scores.json"}

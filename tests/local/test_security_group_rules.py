@@ -6,7 +6,7 @@ import pytest
 
 from tests.embedded import fresh
 
-pytestmark = pytest.mark.xdist_group("embedded")
+pytestmark = pytest.mark.xdist_group(__name__)
 ITSELF = {"Fn::GetAtt": ["Group", "GroupId"]}
 
 
