@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from training.errors import TrainingError
-from training.pictures import SUFFIXES
+from training.pictures import SUFFIXES, format_by_content
 from training.preprocess import Pixels
 
 # Enough for means to four places; a whole large set would be read for nothing.
@@ -73,14 +73,14 @@ def read_split(folder: Path, labels: list[str]) -> Split:
     return Split(folder, tuple(file for file, _ in found), tuple(target for _, target in found))
 
 
-def other_files(folder: Path) -> list[Path]:
-    """What lies in the class folders and is not named as an image."""
-    return [
-        file
-        for entry in _class_folders(folder)
-        for file in sorted(entry.rglob("*"))
-        if file.is_file() and file.suffix.lower() not in SUFFIXES and not file.name.startswith(".")
-    ]
+def misnamed_in(folder: Path) -> dict[str, str]:
+    """Pictures by their content that their names hide."""
+    found = {file.relative_to(folder).as_posix(): format_by_content(file) for file in _other_files(folder)}
+    return {
+        name: f"is a {kind} by its content, and its name does not end so; rename it"
+        for name, kind in found.items()
+        if kind
+    }
 
 
 def hashes_of(files: Iterable[Path], tick: Callable[[], None] = lambda: None) -> list[str]:
@@ -122,6 +122,16 @@ def channel_statistics(images: Pixels) -> tuple[tuple[float, ...], tuple[float, 
     squares = [float((count * levels**2).sum() / count.sum()) for count in counts]
     deviations = [max((square - mean**2) ** 0.5, 1e-3) for square, mean in zip(squares, means, strict=True)]
     return _rounded(means), _rounded(deviations)
+
+
+def _other_files(folder: Path) -> list[Path]:
+    """What lies in the class folders and is not named as an image."""
+    return [
+        file
+        for entry in _class_folders(folder)
+        for file in sorted(entry.rglob("*"))
+        if file.is_file() and file.suffix.lower() not in SUFFIXES and not file.name.startswith(".")
+    ]
 
 
 def _rounded(values: Iterable[float]) -> tuple[float, ...]:

@@ -10,11 +10,10 @@ import torch
 
 from training import duplicates
 from training.console import progress
-from training.data import Split, channel_statistics, data_sha256, labels_of, other_files, read_split
+from training.data import Split, channel_statistics, data_sha256, labels_of, misnamed_in, read_split
 from training.decoded import Decoded, decode
 from training.errors import TrainingError, named
 from training.loop import Examples
-from training.pictures import format_by_content
 from training.preprocess import Pixels, Recipe
 
 Says = Callable[[str], object]
@@ -82,16 +81,6 @@ def load(
         sha256=data_sha256({name: part.split for name, part in decoded.items()}, hashes),
         left_out=faults | dropped,
     )
-
-
-def misnamed_in(folder: Path) -> dict[str, str]:
-    """Pictures by their content that their names hide."""
-    found = {file.relative_to(folder).as_posix(): format_by_content(file) for file in other_files(folder)}
-    return {
-        name: f"is a {kind} by its content, and its name does not end so; rename it"
-        for name, kind in found.items()
-        if kind
-    }
 
 
 def judge_faults(faults: Mapping[str, str], total: int, on_bad_image: str, says: Says) -> None:

@@ -1,10 +1,12 @@
 """Check a data set picture by picture, split it where it is not split yet, and write down what is in it.
 
     python -m training.prepare --data DATA --out OUT [--valid 0.15] [--test 0.15] [--seed 1]
+        [--on-bad-image skip|fail] [--on-duplicate report|drop|fail]
 
 DATA holds train/, valid/ and test/, each with one folder of images for each class; or the class folders themselves,
 which are then split: by content, so that two copies of one picture never stand on both sides. OUT gets the three
-splits and prepared.json. Pictures that cannot be read are named and left out; too many of them are an error.
+splits and prepared.json. Pictures that cannot be used are named and left out, or refused; too many of them are an error
+either way. A picture that stands in two of the given splits is reported, left out of the earlier one, or refused.
 """
 
 import argparse
@@ -16,19 +18,31 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.data import label_of, labels_of
-from training.errors import NAMED, TrainingError
+from training.console import progress
+from training.data import label_of, labels_of, misnamed_in
+from training.duplicates import across
+from training.errors import NAMED, TrainingError, named
 from training.failure import report_failure
-from training.pictures import SUFFIXES
-from training.preprocess import Recipe, load
+from training.pictures import SUFFIXES, PictureError, read, sha256_of
+from training.preprocess import Recipe
 
 SPLITS = ("train", "valid", "test")
 REPORT = "prepared.json"
-# Decoded whole, as training will do it; the size does not matter for that.
-PROBE = Recipe(height=32, width=32, resize=32, jpeg_draft=0)
+# Every picture is decoded to its end, as training will do it; the size does not matter for that.
+PROBE = Recipe(height=32, width=32, resize=32)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A picture that can be used."""
+
+    sha256: str
+    fingerprint: str
+    traits: tuple[str, ...]
 
 
 def main(words: Sequence[str]) -> int:
@@ -39,6 +53,8 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--test", type=float, default=0.15, help="share for the test (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the split (%(default)s)")
     parser.add_argument("--tolerate", type=float, default=0.05, help="share of unreadable pictures (%(default)s)")
+    parser.add_argument("--on-bad-image", choices=("skip", "fail"), default="skip", help="(%(default)s)")
+    parser.add_argument("--on-duplicate", choices=("report", "drop", "fail"), default="report", help="(%(default)s)")
     try:
         report = prepare(parser.parse_args(words))
     except TrainingError as error:
@@ -49,7 +65,11 @@ def main(words: Sequence[str]) -> int:
         report_failure(f"{type(error).__name__}: {error}")
         raise
     for name, why in report["left_out"].items():
-        sys.stdout.write(f"left out {name}: {why}\n")
+        sys.stdout.write(f"left out: {name} {why}\n")
+    for trait, names in report["traits"].items():
+        sys.stdout.write(f"note: {len(names)} images {trait}: {named(names, ', ')}\n")
+    for name, why in report["duplicates"].items():
+        sys.stdout.write(f"duplicate: {name} {why}\n")
     sys.stdout.write(f"{json.dumps(report['pictures'])} pictures in {len(report['labels'])} classes\n")
     return 0
 
@@ -60,14 +80,24 @@ def prepare(arguments: argparse.Namespace) -> dict[str, Any]:
             f"--valid {arguments.valid:g} --test {arguments.test:g}: each must be above 0, and both together below 1"
         )
     splits = read_splits(arguments.data)
-    readable, left_out = sift(arguments.data, [file for files in splits.values() for file in files])
-    total = len(readable) + len(left_out)
-    if not readable or len(left_out) > arguments.tolerate * total:
-        raise TrainingError(_too_many(left_out, total, arguments.tolerate))
+    seen, left_out = sift(arguments.data, [file for files in splits.values() for file in files])
+    left_out |= _hidden(arguments.data, splits)
+    total = len(seen) + len(left_out)
+    tolerated = 0 if arguments.on_bad_image == "fail" else arguments.tolerate
+    if not seen or len(left_out) > tolerated * total:
+        raise TrainingError(_too_many(left_out, total, tolerated))
     if set(splits) == {""}:
-        placed = split(readable, valid=arguments.valid, test=arguments.test, seed=arguments.seed)
+        placed = split(seen, valid=arguments.valid, test=arguments.test, seed=arguments.seed)
     else:
-        placed = {name: [file for file in files if file in readable] for name, files in splits.items()}
+        placed = {name: [file for file in files if file in seen] for name, files in splits.items()}
+    copies = _copies(arguments.data, placed, seen)
+    if copies and arguments.on_duplicate == "fail":
+        listed = named([f"{_name(arguments.data, file)} {why}" for file, why in copies.items()])
+        raise TrainingError(
+            f"{len(copies)} pictures stand in two splits, so that accuracy would say too much: {listed}"
+        )
+    if arguments.on_duplicate == "drop":
+        placed = {name: [file for file in files if file not in copies] for name, files in placed.items()}
     labels = _check_classes(placed)
     for name, files in placed.items():
         for file in files:
@@ -81,7 +111,11 @@ def prepare(arguments: argparse.Namespace) -> dict[str, Any]:
             name: dict(sorted(Counter(_label(file) for file in files).items())) for name, files in placed.items()
         },
         "left_out": left_out,
-        "sha256": hashlib.sha256("".join(sorted(readable.values())).encode()).hexdigest(),
+        "duplicates": {_name(arguments.data, file): why for file, why in copies.items()},
+        "traits": _traits(arguments.data, seen),
+        "sha256": hashlib.sha256(
+            "".join(sorted(seen[file].sha256 for files in placed.values() for file in files)).encode()
+        ).hexdigest(),
     }
     (arguments.out / REPORT).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     return report
@@ -107,30 +141,33 @@ def read_splits(data: Path) -> dict[str, list[Path]]:
     return {name: _pictures(data / name) for name in there}
 
 
-def sift(data: Path, files: list[Path]) -> tuple[dict[Path, str], dict[str, str]]:
-    """Readable pictures with the hash of their content, and the others by name with what is wrong."""
+def sift(data: Path, files: list[Path]) -> tuple[dict[Path, Seen], dict[str, str]]:
+    """The pictures that can be used, and the others by name with what is wrong."""
 
-    def probe(file: Path) -> tuple[str, str | None]:
+    def probe(file: Path) -> Seen | str:
         try:
-            load(file, PROBE)
-            return hashlib.sha256(file.read_bytes()).hexdigest(), None
-        except Exception as error:  # Pillow raises whatever a damaged file leads to; all of it means "unreadable"
-            return "", str(error) or type(error).__name__
+            picture = read(file, PROBE)
+        except PictureError as error:
+            return str(error)
+        finally:
+            tick()
+        return Seen(sha256_of(file.read_bytes()), picture.fingerprint, picture.traits)
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with progress("checking", len(files)) as tick, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         found = list(zip(files, pool.map(probe, files), strict=True))
-    readable = {file: sha256 for file, (sha256, fault) in found if fault is None}
-    return readable, {file.relative_to(data).as_posix(): fault for file, (_, fault) in found if fault is not None}
+    usable = {file: result for file, result in found if isinstance(result, Seen)}
+    return usable, {_name(data, file): result for file, result in found if isinstance(result, str)}
 
 
-def split(readable: dict[Path, str], *, valid: float, test: float, seed: int) -> dict[str, list[Path]]:
+def split(seen: dict[Path, Seen], *, valid: float, test: float, seed: int) -> dict[str, list[Path]]:
     """Each class apart, in an order that its pictures' content and the seed decide."""
     placed: dict[str, list[Path]] = {name: [] for name in SPLITS}
-    for label in sorted({_label(file) for file in readable}):
+    for label in sorted({_label(file) for file in seen}):
         contents: dict[str, list[Path]] = {}
-        for file, sha256 in readable.items():
+        for file, picture in seen.items():
             if _label(file) == label:
-                contents.setdefault(hashlib.sha256(f"{seed} {sha256}".encode()).hexdigest(), []).append(file)
+                key = hashlib.sha256(f"{seed} {picture.fingerprint}".encode()).hexdigest()
+                contents.setdefault(key, []).append(file)
         order = sorted(contents)
         if len(order) < len(SPLITS):
             raise TrainingError(f"{label}: {len(order)} different pictures; each class needs at least {len(SPLITS)}")
@@ -139,6 +176,36 @@ def split(readable: dict[Path, str], *, valid: float, test: float, seed: int) ->
             name = "test" if rank < tests else "valid" if rank < tests + valids else "train"
             placed[name] += contents[content]
     return {name: sorted(files) for name, files in placed.items()}
+
+
+def _copies(data: Path, placed: dict[str, list[Path]], seen: dict[Path, Seen]) -> dict[Path, str]:
+    """Pictures that stand in a later split too."""
+    marks = {
+        name: ([seen[file].sha256 for file in files], [seen[file].fingerprint for file in files])
+        for name, files in placed.items()
+    }
+    return {
+        placed[copy.split][copy.index]: f"is the same picture as {_name(data, placed[copy.later][copy.later_index])}"
+        for copy in across(marks)
+    }
+
+
+def _hidden(data: Path, splits: dict[str, list[Path]]) -> dict[str, str]:
+    return {
+        f"{name}/{file}" if name else file: why for name in splits for file, why in misnamed_in(data / name).items()
+    }
+
+
+def _traits(data: Path, seen: dict[Path, Seen]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for file, picture in seen.items():
+        for trait in picture.traits:
+            found.setdefault(trait, []).append(_name(data, file))
+    return found
+
+
+def _name(data: Path, file: Path) -> str:
+    return file.relative_to(data).as_posix()
 
 
 def _check_classes(placed: dict[str, list[Path]]) -> list[str]:
@@ -156,10 +223,9 @@ def _check_classes(placed: dict[str, list[Path]]) -> list[str]:
 def _too_many(left_out: dict[str, str], total: int, tolerated: float) -> str:
     if not total:
         return f"no image at all; expected are files ending in {', '.join(sorted(SUFFIXES))}"
-    shown = "; ".join(f"{name} ({why})" for name, why in list(left_out.items())[:NAMED])
-    more = len(left_out) - NAMED
-    rest = f"; and {more} more" if more > 0 else ""
-    return f"{len(left_out)} of {total} pictures cannot be read, more than {tolerated:.0%}: {shown}{rest}"
+    listed = named([f"{name} {why}" for name, why in left_out.items()])
+    limit = f", more than {tolerated:.0%}" if tolerated else "; --on-bad-image skip leaves them out"
+    return f"{len(left_out)} of {total} pictures cannot be used{limit}: {listed}"
 
 
 def _pictures(folder: Path) -> list[Path]:

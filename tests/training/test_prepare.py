@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ def run(data: Path, out: Path, *more: str) -> int:
     return main(["--data", str(data), "--out", str(out), *more])
 
 
-def report(out: Path) -> dict[str, object]:
+def report(out: Path) -> dict[str, Any]:
     return dict(json.loads((out / "prepared.json").read_text()))
 
 
@@ -73,7 +74,7 @@ def test_unreadable_pictures_are_named_and_left_out(
     (data / "train" / "ring" / "notes.txt").write_text("not a picture, and not taken for one")
     assert run(data, tmp_path / "out") == 0
     assert list(report(tmp_path / "out")["left_out"]) == ["train/ring/broken.jpg"]
-    assert "left out train/ring/broken.jpg: " in capsys.readouterr().out
+    assert "left out: train/ring/broken.jpg is no JPEG" in capsys.readouterr().out
     assert "train/ring/broken.jpg" not in names(tmp_path / "out")
 
 
@@ -87,7 +88,7 @@ def test_too_many_unreadable_pictures_are_an_error_with_names(
     monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path))
     assert run(data, tmp_path / "out") == 1
     said = capsys.readouterr().err
-    assert "20 of 220 pictures cannot be read, more than 5%: train/ring/broken-00.jpg (" in said
+    assert "20 of 220 pictures cannot be used, more than 5%: train/ring/broken-00.jpg is no JPEG" in said
     assert "and 15 more" in said
     assert (tmp_path / "output" / "message").read_text() in said
     assert not (tmp_path / "out").exists()
@@ -131,3 +132,52 @@ def test_runs_as_a_process(pictures: Path, tmp_path: Path) -> None:
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert '{"train": 120, "valid": 40, "test": 40} pictures in 10 classes' in done.stdout
+
+
+def test_one_bad_picture_fails_where_that_is_chosen(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = Path(shutil.copytree(pictures, tmp_path / "data"))
+    (data / "valid" / "ring" / "broken.jpg").write_bytes(b"")
+    assert run(data, tmp_path / "out", "--on-bad-image", "fail") == 1
+    said = capsys.readouterr().err
+    assert (
+        "1 of 201 pictures cannot be used; --on-bad-image skip leaves them out: valid/ring/broken.jpg is empty" in said
+    )
+
+
+def test_pictures_behind_other_names_are_told(pictures: Path, tmp_path: Path) -> None:
+    data = Path(shutil.copytree(pictures, tmp_path / "data"))
+    hidden = next((data / "train" / "ring").iterdir())
+    hidden.rename(hidden.with_suffix(".jpg_large"))
+    assert run(data, tmp_path / "out") == 0
+    assert list(report(tmp_path / "out")["left_out"].values()) == [
+        "is a JPEG by its content, and its name does not end so; rename it"
+    ]
+
+
+@pytest.fixture
+def doubled(pictures: Path, tmp_path: Path) -> Path:
+    """A test picture stands in the training split too."""
+    data = Path(shutil.copytree(pictures, tmp_path / "data"))
+    original = sorted((data / "test" / "ring").iterdir())[0]
+    shutil.copyfile(original, data / "train" / "ring" / "copy.jpg")
+    return data
+
+
+@pytest.mark.parametrize(("choice", "kept"), [("report", 121), ("drop", 120)])
+def test_copies_across_splits_are_told(doubled: Path, tmp_path: Path, choice: str, kept: int) -> None:
+    assert run(doubled, tmp_path / "out", "--on-duplicate", choice) == 0
+    found = report(tmp_path / "out")
+    assert found["pictures"]["train"] == kept
+    assert list(found["duplicates"]) == ["train/ring/copy.jpg"]
+
+
+def test_copies_across_splits_are_refused_by_choice(
+    doubled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(doubled, tmp_path / "out", "--on-duplicate", "fail") == 1
+    assert (
+        "1 pictures stand in two splits, so that accuracy would say too much: train/ring/copy.jpg"
+        in capsys.readouterr().err
+    )
