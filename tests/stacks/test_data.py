@@ -101,9 +101,16 @@ def test_captures_are_gone_a_day_after_they_expire():
     }
 
 
-def test_uploads_for_predictions_are_gone_after_a_day():
-    rules = {rule["Id"]: rule for rule in data_bucket("prod")["LifecycleConfiguration"]["Rules"]}
-    assert (rules["forget-uploads"]["Prefix"], rules["forget-uploads"]["ExpirationInDays"]) == ("uploads/", 1)
+@pytest.mark.parametrize("stage", synth.STAGES)
+def test_uploads_for_predictions_are_gone_after_a_day(stage):
+    rules = {rule["Id"]: rule for rule in data_bucket(stage)["LifecycleConfiguration"]["Rules"]}
+    assert rules["forget-uploads"] == {
+        "Id": "forget-uploads",
+        "Status": "Enabled",
+        "Prefix": "uploads/",
+        "ExpirationInDays": 1,
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+    }
 
 
 def test_old_versions_and_unfinished_uploads_are_tidied_away():
