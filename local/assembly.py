@@ -109,6 +109,7 @@ class Assembly:
             launcher,
             lambda scope, endpoint, variant: is_scaled(self.autoscaling.service, scope, endpoint, variant),
             InvocationMetrics(self.clock),
+            self.clock,
         )
         self.queues = Queues(self.endpoints, self.clock)
         self._invocations = ThreadPoolExecutor(INVOCATIONS_AT_ONCE, thread_name_prefix="invoke-endpoint")

@@ -1,4 +1,4 @@
-"""The embedded AWS's own time, which may run faster: CloudWatch and Application Auto Scaling live by it."""
+"""The embedded AWS's own time, which may run faster: metrics, alarms, scaling and the waits of updates live by it."""
 
 import time
 from collections.abc import Callable

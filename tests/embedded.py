@@ -22,6 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 APP = ROOT / "tests" / "local" / "app"
 AWS_IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/sample:1"
 OWN_IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/sample:1"
+# How many seconds pass for each of ours in the one whose clock runs ahead.
+RATE = 300
 ALLOW_ALL = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from local.clock import Clock
 from local.json_service import Call, JsonService, Operation, listing, now
 from local.records import Document, Scope
 from local.sagemaker.alarms import RoleAlarms, refuse_missing
@@ -48,9 +49,10 @@ class Endpoints:
     """The endpoints of every account and region, and the fleets behind them."""
 
     def __init__(
-        self, service: JsonService, launcher: Launcher, is_scaled: IsScaled, metrics: InvocationMetrics
+        self, service: JsonService, launcher: Launcher, is_scaled: IsScaled, metrics: InvocationMetrics, clock: Clock
     ) -> None:
         self.service = service
+        self.clock = clock
         self.launcher = launcher
         self.is_scaled = is_scaled
         self.metrics = metrics
@@ -197,7 +199,7 @@ class Endpoints:
         instances = first["InitialInstanceCount"]
         shift = Shift(deployment, now())
         self._shifts[_key(scope, name)] = shift
-        rollout = Rollout(plan, RoleAlarms(scope, name, first["Model"]["ExecutionRoleArn"]), shift.route)
+        rollout = Rollout(plan, RoleAlarms(scope, name, first["Model"]["ExecutionRoleArn"]), shift.route, self.clock)
         if plan.kind == "ROLLING":
             batch = {**deployment, "Variants": [{**first, "InitialInstanceCount": plan.batch(instances)}]}
             shift.fleet = self.launcher.fleet(scope, name, batch)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from local.clock import Clock
 from local.records import Document
 from local.sagemaker.fleet import Fleet
 from local.sagemaker.instance import LaunchFailed
@@ -115,11 +116,12 @@ class Rollout:
     alarms: Alarms
     # Sends this share of the requests to this fleet, and the rest to the one that serves.
     route: Callable[[Fleet, float], None]
+    clock: Clock
     began: float = 0.0
 
     def blue_green(self, new: Fleet, instances: int) -> None:
         """A whole second fleet takes over step by step; raises TakenBack."""
-        self.began = time.monotonic()
+        self.began = self.clock.now()
         for share in self.plan.steps(instances):
             self.route(new, share)
             last = share >= 1
@@ -128,7 +130,7 @@ class Rollout:
 
     def rolling(self, old: Fleet, new: Fleet, instances: int) -> None:
         """The new fleet has its first batch; each further one replaces as many old instances."""
-        self.began = time.monotonic()
+        self.began = self.clock.now()
         (before,), (after,) = old.variants.values(), new.variants.values()
         batch = moved = self.plan.batch(instances)
         while True:
@@ -142,14 +144,14 @@ class Rollout:
             after.resize(moved)
 
     def _watch(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
+        until = self.clock.now() + seconds
         while True:
             alarm = self.alarms.in_alarm(self.plan.alarms) if self.plan.alarms else None
             if alarm is not None:
                 raise TakenBack(f"The alarm {alarm} was in ALARM during the update, which was rolled back.")
-            now = time.monotonic()
+            now = self.clock.now()
             if self.plan.timeout_seconds is not None and now - self.began > self.plan.timeout_seconds:
                 raise TakenBack(f"The update took longer than {self.plan.timeout_seconds:g} s and was rolled back.")
             if now >= until:
                 return
-            time.sleep(min(LOOK_EVERY_SECONDS, until - now))
+            time.sleep(min(LOOK_EVERY_SECONDS, self.clock.pause(until - now)))

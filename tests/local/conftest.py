@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from local import control
-from tests.embedded import APP, Embedded
+from tests.embedded import APP, RATE, Embedded
 from tests.lambda_src.certificates import make_authority
 
 # Any bundle of authorities that is not the embedded AWS's.
@@ -35,5 +35,14 @@ def embedded(tmp_path_factory, certificate_authority):
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
+    yield Embedded(running)
+    control.stop(folder)
+
+
+@pytest.fixture(scope="session")
+def fast(tmp_path_factory):
+    """One whose clock runs ahead; the tests that live by it are of the group "scaling"."""
+    folder = tmp_path_factory.mktemp("fast") / "aws"
+    running = control.start(state=folder, port=0, images=APP / "images.toml", launch_seconds=10, clock=RATE)
     yield Embedded(running)
     control.stop(folder)

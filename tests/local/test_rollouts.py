@@ -79,20 +79,6 @@ def described(embedded, endpoint):
     return embedded.client("sagemaker").describe_endpoint(EndpointName=endpoint)
 
 
-@pytest.mark.parametrize(
-    "deployment",
-    [blue_green("CANARY", 50, wait=1), blue_green("LINEAR", 50, wait=1), blue_green(keep=1), rolling(50, wait=1)],
-    ids=["canary", "linear", "all at once", "rolling"],
-)
-def test_update_ends_with_the_new_model_alone(embedded, old, deployment):
-    config = update(embedded, old, deployment)
-    found = embedded.settled(old)
-    assert (found["EndpointStatus"], found["EndpointConfigName"]) == ("InService", config)
-    assert found["LastDeploymentConfig"] == deployment
-    assert "PendingDeploymentSummary" not in found
-    assert set(models(embedded, old, 10)) == {"new"}
-
-
 def test_canary_gives_the_new_model_its_share_while_it_is_watched(embedded, old):
     config = update(embedded, old, blue_green("CANARY", 50, wait=3))
     until(lambda: "new" in models(embedded, old, 4))

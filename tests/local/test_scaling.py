@@ -7,22 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore.exceptions import ClientError
 
-from local import control
-from tests.embedded import APP, Embedded, fresh
+from tests.embedded import RATE, fresh
 
 pytestmark = pytest.mark.xdist_group("scaling")
 
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
-RATE = 300
 MINUTE = 60 / RATE
-
-
-@pytest.fixture(scope="module")
-def fast(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("fast") / "aws"
-    running = control.start(state=folder, port=0, images=APP / "images.toml", launch_seconds=10, clock=RATE)
-    yield Embedded(running)
-    control.stop(folder)
 
 
 @pytest.fixture
