@@ -12,7 +12,7 @@ from local import control
 from ops import cdk, destroy
 from ops.__main__ import main
 from ops.teardown import Teardown
-from tests.system.deployed import API, DATA, IMAGE, NETWORK, OPERATIONS, SERVING, WORKBENCH, Deployed
+from tests.system.deployed import API, DATA, IMAGE, NETWORK, OPERATIONS, SERVING, TRAINING, WORKBENCH, Deployed
 
 pytestmark = pytest.mark.xdist_group("deployed")
 
@@ -65,6 +65,30 @@ def left_behind(deployed: Deployed) -> None:
     deployed.root.client("ec2").create_network_interface(SubnetId=subnet)
 
 
+def working(deployed: Deployed) -> str:
+    """A job that would go on for an hour, under one of the stage's roles; and a model that was registered."""
+    sagemaker, name = deployed.root.client("sagemaker"), "take-away"
+    outputs = deployed.outputs(TRAINING)
+    container = {"Image": deployed.image, "ModelDataUrl": f"s3://{deployed.bucket}/models/seed"}
+    sagemaker.create_model_package(
+        ModelPackageGroupName=outputs["ModelGroupName"],
+        InferenceSpecification={
+            "Containers": [container],
+            "SupportedContentTypes": ["image/jpeg"],
+            "SupportedResponseMIMETypes": ["application/json"],
+        },
+    )
+    sagemaker.create_processing_job(
+        ProcessingJobName=name,
+        RoleArn=deployed.role_arn("PrepareRole"),
+        AppSpecification={"ImageUri": outputs["TrainingImage"], "ContainerEntrypoint": ["sleep", "3600"]},
+        ProcessingResources={
+            "ClusterConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1}
+        },
+    )
+    return name
+
+
 def test_a_stage_is_not_taken_away_where_nobody_can_be_asked(deployed, ops, capsys):
     assert ops(["destroy", "--stage", "local"]) == 1
     said = capsys.readouterr().err
@@ -102,6 +126,7 @@ def test_a_stage_is_taken_away_whole_and_what_stays_is_told(deployed, ops, capsy
     assert any(instances in command for command in endpoint_processes())
     fill(deployed)
     left_behind(deployed)
+    job = working(deployed)
     buckets = [resource for name, resource in deployed.resources(DATA).items() if name in ("Bucket", "AccessLog")]
     log, own = deployed.endpoint_log, deployed.key.rsplit("/", 1)[-1]
     keys = [own, deployed.resources(OPERATIONS)["NewsKey"], deployed.resources(WORKBENCH)["NotebookKey"]]
@@ -109,15 +134,17 @@ def test_a_stage_is_taken_away_whole_and_what_stays_is_told(deployed, ops, capsy
     with monkeypatch.context() as interrupted:
         interrupted.setattr(Teardown, "_delete", interrupted_at(API))
         assert ops(["destroy", "--stage", "local", "--yes"]) == 130
+    assert re.search(rf"Stop what trains .*{job}", capsys.readouterr().err)
+    stopped = deployed.root.client("sagemaker").describe_processing_job(ProcessingJobName=job)
+    assert stopped["ProcessingJobStatus"] == "Stopped"
     assert gone(deployed, OPERATIONS)
-    capsys.readouterr()
     assert ops(["destroy", "--stage", "local", "--yes", "--json"]) == 0
 
     said = capsys.readouterr()
     assert re.search(r"network interfaces to go .* 1 went", said.err)
     done = json.loads(said.out)
     assert done["stacks"].index(API) < done["stacks"].index(SERVING) < done["stacks"].index(DATA)
-    assert done["objects"] >= 5
+    assert (done["objects"] >= 5, done["model_packages"]) == (True, 1)
     assert all(gone(deployed, stack) for stack in (API, SERVING, IMAGE, DATA))
     assert len(buckets) == 2
     assert all(bucket_is_gone(deployed, name) for name in buckets)
