@@ -11,8 +11,6 @@ from ops.errors import OperatorError
 Client = Any
 BATCH = 1000  # what one DeleteObjects takes
 Progress = Callable[[int], None]
-# The embedded AWS says so of what it does not know, and then keeps none of it.
-UNKNOWN = "UnknownOperationException"
 
 
 def close_log(s3: Client, bucket: str) -> str:
@@ -74,13 +72,8 @@ def _batches(objects: Iterator[dict[str, str]]) -> Iterator[list[dict[str, str]]
 
 def delete_packages(sagemaker: Client, group: str) -> int:
     """Every registered model of the group; how many there were."""
-    try:
-        pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
-        arns = list(pages.search("ModelPackageSummaryList[].ModelPackageArn"))
-    except ClientError as error:
-        if error.response["Error"]["Code"] == UNKNOWN:
-            return 0
-        raise
+    pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
+    arns = list(pages.search("ModelPackageSummaryList[].ModelPackageArn"))
     for arn in arns:
         sagemaker.delete_model_package(ModelPackageName=arn)
     return len(arns)

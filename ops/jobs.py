@@ -6,9 +6,6 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from ops.emptying import UNKNOWN
 from ops.errors import OperatorError
 
 # SageMaker's client, made at run time.
@@ -75,11 +72,7 @@ class Jobs:
         found: dict[str, str] = {}
         for status in ("InProgress", "Stopping"):
             pages = self._sagemaker.get_paginator(f"list_{call}s").paginate(StatusEquals=status)
-            try:
-                found |= dict.fromkeys(pages.search(f"{kind}Summaries[].{kind}Name"), status)
-            except ClientError as error:
-                if error.response["Error"]["Code"] != UNKNOWN:
-                    raise
+            found |= dict.fromkeys(pages.search(f"{kind}Summaries[].{kind}Name"), status)
         return found
 
     def _role(self, call: str, kind: str, name: str) -> str:

@@ -8,7 +8,7 @@ from botocore.stub import ANY, Stubber
 
 from ops.console import Remark
 from ops.deployment import DeployedStack, Resource, in_order, stacks_of
-from ops.emptying import delete_packages, empty_bucket
+from ops.emptying import empty_bucket
 from ops.errors import OperatorError
 from ops.jobs import Jobs
 from ops.notes import Notes
@@ -49,21 +49,6 @@ def test_consumers_go_before_what_they_use():
 def test_imports_overrule_the_usual_order():
     stacks = [stack("a-b-api"), stack("a-b-serving")]
     assert [each.name for each in in_order(stacks, {"a-b-api": {"a-b-serving"}})] == ["a-b-serving", "a-b-api"]
-
-
-def test_every_registered_model_of_the_group_is_deleted(sagemaker):
-    found, stub = sagemaker
-    arns = [f"arn:aws:sagemaker:us-east-1:111122223333:model-package/whippet/{number}" for number in (1, 2)]
-    summaries = [
-        {"ModelPackageArn": arn, "CreationTime": 0, "ModelPackageStatus": "Completed", "ModelPackageName": "whippet"}
-        for arn in arns
-    ]
-    stub.add_response(
-        "list_model_packages", {"ModelPackageSummaryList": summaries}, {"ModelPackageGroupName": "whippet"}
-    )
-    for arn in arns:
-        stub.add_response("delete_model_package", {}, {"ModelPackageName": arn})
-    assert delete_packages(found, "whippet") == 2
 
 
 def job(name, role):
@@ -107,9 +92,13 @@ def test_jobs_of_this_stages_roles_are_stopped_and_others_left_alone(sagemaker):
     # Ours is waited for; the other's goes on.
     listing([theirs], [stopping])
     listing([theirs])
-    for kind in ("processing", "transform", "hyper_parameter_tuning"):
+    for call, kind in (
+        ("processing", "Processing"),
+        ("transform", "Transform"),
+        ("hyper_parameter_tuning", "HyperParameterTuning"),
+    ):
         for _ in range(2):
-            stub.add_client_error(f"list_{kind}_jobs", "UnknownOperationException")
+            stub.add_response(f"list_{call}_jobs", {f"{kind}JobSummaries": []})
     assert Jobs(found, 0.001).stop({"whippet-dev-training-Role-1"}) == ["ours"]
 
 
