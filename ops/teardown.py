@@ -18,6 +18,12 @@ GROUP, PIPELINE = "AWS::SageMaker::ModelPackageGroup", "AWS::SageMaker::Pipeline
 ENDPOINT, VPC, ROLE = "AWS::SageMaker::Endpoint", "AWS::EC2::VPC", "AWS::IAM::Role"
 # Interfaces that belong to the network's own resources go with it; all others were made by a service for its users.
 OWN_INTERFACES = {"vpc_endpoint", "gateway_load_balancer_endpoint", "nat_gateway"}
+NOT_OURS_TO_DELETE = {
+    "InvalidNetworkInterface.InUse",
+    "InvalidNetworkInterfaceID.NotFound",
+    "InvalidParameterValue",
+    "OperationNotPermitted",
+}
 STACK_SECONDS, INTERFACE_SECONDS = 3600, 3600  # an endpoint takes minutes; Lambda's interfaces 20 to 40
 
 
@@ -127,11 +133,10 @@ class Teardown:
                     f"{', '.join(strangers)} in {vpc} are still there after an hour: see in the EC2 console whose they "
                     "are, then run the same command again."
                 )
-            freed = [name for name, status in strangers.items() if status == "available"]
-            for name in freed:
-                self._delete_interface(name)
-            if len(freed) < len(strangers):
-                time.sleep(self._poll_seconds)
+            for name, status in strangers.items():
+                if status == "available":
+                    self._delete_interface(name)
+            time.sleep(self._poll_seconds)
         remark.text = f"{len(seen)} went" if seen else "there were none"
 
     def _interfaces(self, vpc: str) -> dict[str, str]:
@@ -148,8 +153,8 @@ class Teardown:
         try:
             self._ec2.delete_network_interface(NetworkInterfaceId=name)
         except ClientError as error:
-            # Its service was quicker, or has taken it up again; the next look tells.
-            if error.response["Error"]["Code"] not in ("InvalidNetworkInterfaceID.NotFound", "InvalidParameterValue"):
+            # Its service was quicker, has taken it up again, or lets nobody else delete it; the next look tells.
+            if error.response["Error"]["Code"] not in NOT_OURS_TO_DELETE:
                 raise
 
     def _sweep_logs(self) -> list[str]:

@@ -4,6 +4,7 @@ import json
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
 from ops.console import Remark
@@ -176,6 +177,16 @@ class Ec2:
         ]
 
 
+class Refusing(Ec2):
+    """Lets nobody delete an interface that it has let go of, and takes it away itself later."""
+
+    def search(self, expression):
+        return [{**one, "Status": "available"} for one in super().search(expression)]
+
+    def delete_network_interface(self, NetworkInterfaceId):
+        raise ClientError({"Error": {"Code": "OperationNotPermitted"}}, "DeleteNetworkInterface")
+
+
 def teardown(ec2):
     made = Teardown.__new__(Teardown)
     made._ec2, made._poll_seconds = ec2, 0.001
@@ -187,6 +198,12 @@ def test_the_network_waits_for_interfaces_that_services_made():
     ec2 = Ec2([["lambda", "interface", "vpc_endpoint"], ["lambda", "vpc_endpoint"], ["vpc_endpoint"]])
     teardown(ec2)._wait_for_interfaces("vpc-1", remark)
     assert remark.text == "2 went"
+
+
+def test_an_interface_that_nobody_may_delete_is_waited_for():
+    remark = Remark()
+    teardown(Refusing([["lambda"], ["lambda"], []]))._wait_for_interfaces("vpc-1", remark)
+    assert remark.text == "1 went"
 
 
 def test_interfaces_that_never_go_are_named(monkeypatch):
