@@ -1,7 +1,8 @@
-"""The CDK app: `cdk synth|diff|deploy -c stage=dev`."""
+"""The CDK app: `cdk synth|diff|deploy -c stage=dev [-c stages=FOLDER]`."""
 
 import gc
 import sys
+from pathlib import Path
 
 # CDK's modules live until the end, and looking for garbage in them takes a tenth of a synth (docs/bench.md).
 gc.disable()
@@ -13,7 +14,9 @@ from stacks.whippet import build_app  # noqa: E402
 
 app = App()
 try:
-    build_app(app, app.node.try_get_context("stage"))
+    # Another folder of stage files than config/, for a stage that no file of the repository describes.
+    folder = app.node.try_get_context("stages")
+    build_app(app, app.node.try_get_context("stage"), *([Path(folder)] if folder else []))
 except ConfigError as error:
     sys.exit(str(error))
 app.synth()

@@ -42,9 +42,13 @@ class Steps:
                     self._status = None
         else:
             yield remark
-        self.seconds[title] = round(time.monotonic() - start, 2)
-        said = f"  {remark.text}" if remark.text else ""
-        self.console.print(f"[green]done[/] {title:<44} {self.seconds[title]:6.1f} s{said}")
+        self.done(title, round(time.monotonic() - start, 2), remark.text)
+
+    def done(self, title: str, seconds: float, remark: str = "") -> None:
+        """A line about something that has ended, also while another step goes on."""
+        self.seconds[title] = seconds
+        said = f"  {remark}" if remark else ""
+        self.console.print(f"[green]done[/] {title:<44} {seconds:6.1f} s{said}")
 
 
 @dataclass

@@ -1,13 +1,18 @@
-"""The whole system on this machine: `make demo`, or `python -m ops demo [--json]`.
+"""The whole system on this machine: `make demo`, or `python -m ops demo [--json]`; DEMO_DATA=DIR: your images.
 
-Starts the embedded AWS, bootstraps it, deploys stage local with the unmodified CDK command line, and predicts through
-API, function and endpoint. Run again, it is quick and changes nothing.
+Starts the embedded AWS, bootstraps it, deploys stage local with the unmodified CDK command line, pushes a data set
+whose manifest starts the pipeline, promotes the model that it registers, deploys that, and predicts through API,
+function and endpoint. Run again, it is quick and changes nothing: no data set is trained on twice.
 """
 
 import argparse
 import json
+import os
+import shutil
+import subprocess
 import sys
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -21,11 +26,20 @@ from local import control
 from local.home import LocalError
 from ops import cdk
 from ops.console import Steps, fail
+from ops.dataset import Dataset, is_pushed, push, read
+from ops.errors import OperatorError
 from ops.predictions import Prediction, PredictionError, predict
+from ops.promotion import Promoted, approve, written
+from ops.training_run import Runs
 
 STAGE = "local"
-SAMPLES = cdk.ROOT / "training" / "starter" / "samples"
 LOGS = cdk.ROOT / ".whippet" / "logs"
+PICTURES = cdk.ROOT / ".whippet" / "pictures"
+# The stage file with the promoted model in it; `cdk diff -c stage=local -c stages=.whippet/stages` reads it too.
+STAGES = cdk.ROOT / ".whippet" / "stages"
+# Few and easily told apart: enough to see the whole way, in a minute of training.
+DRAWN = ("--train=400", "--valid=80", "--test=80", "--labels=blue_circle,checkerboard,red_circle,ring")
+SHOWN = 10
 INTERRUPTED = 130
 INTERRUPTED_SENTENCE = "Interrupted. `make demo` goes on where this stopped; `python -m local stop` ends what runs."
 
@@ -35,6 +49,9 @@ class Demo:
     """What the demo found and did, as `--json` prints it."""
 
     page_url: str
+    model_version: str
+    labels: dict[str, str]
+    """Picture -> what it shows."""
     predictions: list[Prediction]
     stacks: dict[str, int]
     seconds: dict[str, float]
@@ -56,8 +73,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     try:
-        demo = run_demo(Steps())
-    except (ConfigError, LocalError, cdk.CdkError, PredictionError) as error:
+        demo = run_demo(Steps(), os.environ.get("DEMO_DATA"))
+    except (ConfigError, LocalError, cdk.CdkError, OperatorError, PredictionError) as error:
         return fail(str(error))
     if arguments.json:
         sys.stdout.write(json.dumps(asdict(demo), indent=2) + "\n")
@@ -66,8 +83,9 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def run_demo(steps: Steps) -> Demo:
+def run_demo(steps: Steps, own_data: str | None = None) -> Demo:
     config, _ = load_stage(STAGE)
+    names = Names(config.stage.project, STAGE)
     with steps.step("Start the embedded AWS") as remark:
         running = control.start()
         remark.text = running.url if running.started_now else f"{running.url} (ran already)"
@@ -79,21 +97,83 @@ def run_demo(steps: Steps) -> Demo:
         else:
             target = f"aws://{running.facts.account}/{config.stage.region}"
             cdk.run(["bootstrap", target, "-c", f"stage={STAGE}"], environment=environment, log=LOGS / "bootstrap.log")
-    with steps.step(f"Deploy stage {STAGE} with IAM enforced") as remark:
+    if names.stack("api") not in complete_stacks(cloudformation):
+        # The first deploy serves the starter model: what was promoted before went with the stacks.
+        (STAGES / f"{STAGE}.toml").unlink(missing_ok=True)
+        _deploy(steps, environment, f"Deploy stage {STAGE} with IAM enforced")
+    dataset = _pictures(steps, own_data)
+    promoted = train(steps, environment, names, dataset)
+    _write_stage(promoted)
+    stacks = _deploy(steps, environment, f"Deploy it with version {promoted.version} of the model")
+    url = outputs(cloudformation, names.stack("api"))["Url"]
+    with steps.step("Predict through API, function and endpoint") as remark:
+        page_url, reach = page(url, running.facts.http_port)
+        shown = dataset.examples()
+        predictions = [predict(reach, urlsplit(page_url).netloc, shown[label]) for label in sorted(shown)[:SHOWN]]
+        remark.text = f"{len(predictions)} images"
+    labels = {path.name: label for label, path in shown.items()}
+    return Demo(page_url, promoted.version, labels, predictions, stacks, steps.seconds)
+
+
+def _deploy(steps: Steps, environment: dict[str, str], title: str) -> dict[str, int]:
+    cloudformation = client("cloudformation", environment)
+    names = Names(load_stage(STAGE)[0].stage.project, STAGE)
+    with steps.step(title) as remark:
         before = last_changes(cloudformation)
         arguments = ["deploy", "--all", "-c", f"stage={STAGE}", "--require-approval", "never"]
+        if (STAGES / f"{STAGE}.toml").exists():
+            arguments += ["-c", f"stages={STAGES}"]
         cdk.run(arguments, environment=environment, log=LOGS / "deploy.log")
-        stacks = count_resources(cloudformation, Names(config.stage.project, STAGE).stack(""))
+        stacks = count_resources(cloudformation, names.stack(""))
         remark.text = f"{len(stacks)} stacks, {sum(stacks.values())} resources"
         if before == last_changes(cloudformation):
             remark.text += ", nothing to change"
-    url = outputs(cloudformation, Names(config.stage.project, STAGE).stack("api"))["Url"]
-    with steps.step("Predict through API, function and endpoint") as remark:
-        page_url, reach = page(url, running.facts.http_port)
-        images = sorted(path for path in SAMPLES.iterdir() if path.suffix == ".jpg")
-        predictions = [predict(reach, urlsplit(page_url).netloc, image) for image in images]
-        remark.text = f"{len(predictions)} images"
-    return Demo(page_url, predictions, stacks, steps.seconds)
+    return stacks
+
+
+def _pictures(steps: Steps, own_data: str | None) -> Dataset:
+    if own_data:
+        return read(Path(own_data), "mine")
+    with steps.step("Draw pictures to train on") as remark:
+        if not (PICTURES / "synthetic.json").exists():
+            shutil.rmtree(PICTURES, ignore_errors=True)
+            draw = [sys.executable, "-m", "training.synthetic", "--out", str(PICTURES), *DRAWN]
+            subprocess.run(draw, cwd=cdk.ROOT, check=True, stdout=subprocess.DEVNULL)
+        found = read(PICTURES, "demo")
+        remark.text = f"{len(found.files)} pictures of {len(found.examples())} classes"
+    return found
+
+
+def train(steps: Steps, environment: dict[str, str], names: Names, dataset: Dataset) -> Promoted:
+    """The data set's model, trained unless it was before."""
+    cloudformation, s3 = client("cloudformation", environment), client("s3", environment)
+    sagemaker = client("sagemaker", environment)
+    bucket = outputs(cloudformation, names.stack("data"))["BucketName"]
+    runs = Runs(sagemaker, outputs(cloudformation, names.stack("training"))["PipelineName"])
+    before = [one["PipelineExecutionArn"] for one in runs.of(dataset.name)]
+    known = before[0] if before and is_pushed(s3, bucket, dataset) else None
+    if known is None or runs.status(known)[0] in ("Failed", "Stopped"):
+        with steps.step("Push them; the manifest starts the pipeline") as remark:
+            push(s3, bucket, dataset, steps.progress("pictures"))
+            known = runs.started(dataset.name, set(before))
+            remark.text = f"s3://{bucket}/{dataset.prefix}/"
+    with steps.step("Prepare, tune, train, evaluate, register") as remark:
+        if runs.status(known)[0] == "Succeeded":
+            remark.text = "done before"
+        else:
+            for step in runs.follow(known):
+                steps.done(f"  {step.name}", round(step.seconds, 2))
+    with steps.step("Promote the model") as remark:
+        promoted = approve(sagemaker, runs.registered(known), reason="make demo")
+        remark.text = f"version {promoted.version}, {promoted.artifact}"
+    return promoted
+
+
+def _write_stage(promoted: Promoted) -> None:
+    """Beside the repository's own file, which says what the first deploy serves."""
+    tracked = (cdk.ROOT / "config" / f"{STAGE}.toml").read_text()
+    STAGES.mkdir(parents=True, exist_ok=True)
+    (STAGES / f"{STAGE}.toml").write_text(written(tracked, promoted))
 
 
 def page(api_url: str, http_port: int) -> tuple[str, str]:
@@ -137,15 +217,22 @@ def outputs(cloudformation: Any, stack: str) -> dict[str, str]:  # noqa: ANN401
 def show(demo: Demo) -> None:
     console = Console(highlight=False, soft_wrap=True)
     table = Table(title="Predictions", title_justify="left")
-    for heading in ("image", "label", "probability", "round trip"):
+    for heading in ("image", "shows", "label", "probability", "round trip"):
         justify: Literal["left", "right"] = "right" if heading in {"probability", "round trip"} else "left"
         table.add_column(heading, justify=justify, overflow="fold")
     for found in demo.predictions:
-        table.add_row(found.image, found.label, f"{found.probability:.3f}", f"{found.milliseconds:.0f} ms")
+        table.add_row(
+            found.image,
+            demo.labels[found.image],
+            found.label,
+            f"{found.probability:.3f}",
+            f"{found.milliseconds:.0f} ms",
+        )
     console.print(table)
-    right = sum(found.label == found.image.removesuffix(".jpg") for found in demo.predictions)
+    right = sum(found.label == demo.labels[found.image] for found in demo.predictions)
     console.print(
-        f"{right} of {len(demo.predictions)} are named as they were drawn; the file's name says what it shows.\n"
+        f"{right} of {len(demo.predictions)} are named rightly by version {demo.model_version}, "
+        "which never saw these pictures.\n"
     )
     console.print("What exists now")
     for name, count in demo.stacks.items():
@@ -154,7 +241,7 @@ def show(demo: Demo) -> None:
     console.print("In a terminal, first           source .venv/bin/activate")
     console.print("  what runs and what is inert  python -m local status")
     console.print('  speak to it as to AWS        eval "$(python -m local env)"')
-    console.print("  a change before it is made   cdk diff -c stage=local")
+    console.print("  a change before it is made   cdk diff -c stage=local -c stages=.whippet/stages")
     console.print("  stop; take it all away       python -m local stop; make clean")
 
 

@@ -1,8 +1,11 @@
 """The whole app: which stacks a stage has and what each takes from the others."""
 
+from pathlib import Path
+
 from aws_cdk import Annotations, App, Environment, Tags
 
 from config import load_stage
+from config.load import FOLDER
 from config.names import Names
 from stacks.api import ApiStack
 from stacks.constructs.async_requests import AsyncRequests
@@ -16,9 +19,9 @@ from stacks.training import TrainingStack
 from stacks.workbench import WorkbenchStack, is_wanted
 
 
-def build_app(app: App, stage_name: str | None) -> None:
+def build_app(app: App, stage_name: str | None, folder: Path = FOLDER) -> None:
     """Add one stage's stacks to the app; raises ConfigError where its stage file cannot work."""
-    config, warnings = load_stage(stage_name)
+    config, warnings = load_stage(stage_name, folder)
     names = Names(config.stage.project, str(stage_name))
     environment = Environment(account=config.stage.account, region=config.stage.region)
 

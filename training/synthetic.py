@@ -1,6 +1,7 @@
 """Draw a set of labelled pictures whose best possible accuracy is known.
 
     python -m training.synthetic --out DIR [--train 6000 --valid 1000 --test 2000] [--label-noise 0.05] [--seed 1]
+        [--labels ring,star]
 
 Each picture shows one figure or texture that a person can name, under nuisances as photographs have them: place, size,
 rotation, colour, light, an object in front, blur, noise, JPEG. Of every split, exactly the fraction `--label-noise`
@@ -39,6 +40,7 @@ class SyntheticSet:
     test: int = 2000
     label_noise: float = 0.05
     seed: int = 1
+    labels: tuple[str, ...] = LABELS
 
     def best_accuracy(self, split: str) -> float:
         """What a perfect eye reaches on a split."""
@@ -49,26 +51,27 @@ class SyntheticSet:
 def write_set(folder: Path, wanted: SyntheticSet) -> None:
     """Write `train/`, `valid/`, `test/` as folders of JPEGs and `synthetic.json`, which says how they were made."""
     for number, split in enumerate(SPLITS):
-        labels = noisy_labels(getattr(wanted, split), wanted.label_noise, np.random.default_rng([wanted.seed, number]))
-        for label in LABELS:
+        noise = np.random.default_rng([wanted.seed, number])
+        labels = noisy_labels(getattr(wanted, split), wanted.label_noise, noise, wanted.labels)
+        for label in wanted.labels:
             (folder / split / label).mkdir(parents=True, exist_ok=True)
         for index, label in enumerate(labels):
-            jpeg = picture(true_label(index), np.random.default_rng([wanted.seed, number, index]))
+            jpeg = picture(true_label(index, wanted.labels), np.random.default_rng([wanted.seed, number, index]))
             (folder / split / label / f"{index:05d}.jpg").write_bytes(jpeg)
     facts = asdict(wanted) | {"best_accuracy": {split: wanted.best_accuracy(split) for split in SPLITS}}
     (folder / "synthetic.json").write_text(json.dumps(facts, indent=2) + "\n")
 
 
-def true_label(index: int) -> str:
+def true_label(index: int, classes: Sequence[str] = LABELS) -> str:
     """Classes take turns, so that each has the same number of pictures."""
-    return LABELS[index % len(LABELS)]
+    return classes[index % len(classes)]
 
 
-def noisy_labels(count: int, noise: float, rng: np.random.Generator) -> list[str]:
+def noisy_labels(count: int, noise: float, rng: np.random.Generator, classes: Sequence[str] = LABELS) -> list[str]:
     """The true labels, an exact number of them replaced by another class."""
-    labels = [true_label(index) for index in range(count)]
+    labels = [true_label(index, classes) for index in range(count)]
     for index in rng.permutation(count)[: round(count * noise)]:
-        others = [label for label in LABELS if label != labels[index]]
+        others = [label for label in classes if label != labels[index]]
         labels[index] = others[rng.integers(len(others))]
     return labels
 
@@ -94,9 +97,16 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
         parser.add_argument(f"--{split}", type=int, default=getattr(defaults, split), help="number of pictures")
     parser.add_argument("--label-noise", type=float, default=defaults.label_noise, help="fraction of labels, 0..0.5")
     parser.add_argument("--seed", type=int, default=defaults.seed)
+    parser.add_argument(
+        "--labels", type=lambda text: tuple(text.split(",")), default=LABELS, help="these classes alone, by commas"
+    )
     arguments = parser.parse_args(words)
-    if min(arguments.train, arguments.valid, arguments.test) < len(LABELS):
-        parser.error(f"each of --train, --valid and --test must be at least {len(LABELS)}, one picture of every class")
+    unknown = sorted(set(arguments.labels) - set(LABELS))
+    if unknown or len(set(arguments.labels)) < 2:  # noqa: PLR2004 (one class is nothing to tell)
+        parser.error(f"--labels {','.join(arguments.labels)}: it takes two or more of {', '.join(LABELS)}")
+    classes = len(arguments.labels)
+    if min(arguments.train, arguments.valid, arguments.test) < classes:
+        parser.error(f"each of --train, --valid and --test must be at least {classes}, one picture of every class")
     if not 0 <= arguments.label_noise <= 0.5:  # noqa: PLR2004 (beyond a half, labels say nothing)
         parser.error(f"--label-noise {arguments.label_noise}: allowed is 0 to 0.5")
     if (arguments.out / "synthetic.json").exists():
@@ -113,7 +123,7 @@ def main(words: Sequence[str]) -> int:
     except OSError as error:
         sys.stderr.write(f"--out {folder}: cannot be written ({error.strerror}); name a folder you may write\n")
         return 1
-    sys.stdout.write(f"{folder}: {wanted.train + wanted.valid + wanted.test} pictures of {', '.join(LABELS)}\n")
+    sys.stdout.write(f"{folder}: {wanted.train + wanted.valid + wanted.test} pictures of {', '.join(wanted.labels)}\n")
     return 0
 
 

@@ -5,8 +5,9 @@ import time
 import pytest
 
 from local import control, process_group
-from tests.embedded import APP, Embedded
+from tests.embedded import ALLOW_ALL, APP, Embedded
 from tests.local.jobs import ended, in_training, training
+from tests.local.runs import over, processing, run
 
 pytestmark = pytest.mark.xdist_group(__name__)
 SLEEP_WITH_CHILD = "import subprocess, time; subprocess.Popen(['sleep', '61.5']); time.sleep(61.5)"
@@ -28,6 +29,7 @@ def test_a_stop_ends_jobs_and_the_next_start_says_so(tmp_path):
     state = {"state": tmp_path / "aws", "port": 0, "images": APP / "images.toml"}
     embedded = Embedded(control.start(**state))
     try:
+        arn = run(embedded, processing("Wait", "import time; time.sleep(60)", embedded.role(ALLOW_ALL)))
         job = training(embedded, SLEEP_WITH_CHILD)
         in_training(embedded, job)
         deadline = time.monotonic() + 10
@@ -36,11 +38,14 @@ def test_a_stop_ends_jobs_and_the_next_start_says_so(tmp_path):
             time.sleep(0.05)
         control.stop(tmp_path / "aws")
         assert not sleepers()
-        found = ended(Embedded(control.start(**state)), job)
+        embedded = Embedded(control.start(**state))
+        found, (stopped, steps) = ended(embedded, job), over(embedded, arn)
     finally:
         control.stop(tmp_path / "aws")
     assert (found["TrainingJobStatus"], found["SecondaryStatus"]) == ("Failed", "Failed")
     assert found["FailureReason"].startswith("InternalServerError: The embedded AWS ended while the job ran")
+    assert (stopped["PipelineExecutionStatus"], steps["Wait"]["StepStatus"]) == ("Failed", "Failed")
+    assert stopped["FailureReason"].startswith("The embedded AWS ended while the run was on its way")
 
 
 def test_what_a_job_started_ends_with_it(embedded):

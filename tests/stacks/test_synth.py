@@ -7,7 +7,10 @@ import subprocess
 import sys
 
 import pytest
+from aws_cdk import App
 
+from config import ConfigError
+from stacks.whippet import build_app
 from tests import synth
 
 pytestmark = pytest.mark.xdist_group("synth")
@@ -120,3 +123,9 @@ def test_app_without_a_known_stage_says_which_there_are(context, said):
     assert said in done.stderr
     assert "dev, local, prod" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_app_reads_the_stage_files_of_the_folder_that_it_is_given(tmp_path):
+    (tmp_path / "mine.toml").write_text("[stage]\nproject = 5\n")
+    with pytest.raises(ConfigError, match=f"{tmp_path.name}/mine.toml"):
+        build_app(App(), "mine", tmp_path)

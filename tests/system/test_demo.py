@@ -7,10 +7,13 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass
 
 import pytest
+from rich.console import Console
 
 from local import control
 from local.home import LocalError
 from ops import demo
+from ops.console import Steps
+from ops.promotion import Promoted
 from tests.system.deployed import IMAGE, ROOMS
 
 pytestmark = pytest.mark.xdist_group("deployed")
@@ -28,17 +31,23 @@ class Ran:
 
 @pytest.fixture(scope="module")
 def ran(deployed, tmp_path_factory):
-    """The demo run again where everything exists, into a log and for a program."""
-    kept, run_demo = [], demo.run_demo
+    """The demo run again where everything exists, into a log and for a program.
 
-    def keep(steps):
-        kept.append(run_demo(steps))
+    Instead of minutes of training: the model that is served counts as the one that was registered.
+    """
+    kept, run_demo, folder = [], demo.run_demo, tmp_path_factory.mktemp("demo")
+
+    def keep(*given):
+        kept.append(run_demo(*given))
         return kept[0]
 
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(control, "start", lambda: deployed.running)
-        patch.setattr(demo, "LOGS", tmp_path_factory.mktemp("logs"))
+        for name in ("LOGS", "PICTURES", "STAGES"):
+            patch.setattr(demo, name, folder / name.lower())
+        patch.setattr(demo, "DRAWN", ("--train=2", "--valid=2", "--test=2", "--labels=checkerboard,red_circle"))
+        patch.setattr(demo, "train", lambda *given: Promoted("starter", "starter"))
         patch.setattr(demo, "run_demo", keep)
         patch.setattr(sys, "argv", ["demo", "--json"])
         status = demo.main()
@@ -51,8 +60,30 @@ def test_demo_run_again_changes_nothing_and_predicts(ran):
     assert "done before" in ran.err
     assert "nothing to change" in ran.err
     assert ran.found.stacks.keys() == {*ROOMS, IMAGE}
-    assert len(ran.found.predictions) == 10
-    assert all(prediction.label == prediction.image.removesuffix(".jpg") for prediction in ran.found.predictions)
+    assert [one.label for one in ran.found.predictions] == ["checkerboard", "red_circle"]
+    assert [ran.found.labels[one.image] for one in ran.found.predictions] == ["checkerboard", "red_circle"]
+
+
+@pytest.mark.slow
+def test_demo_trains_promotes_and_serves_a_model_of_its_own(monkeypatch, tmp_path):
+    running = control.start(state=tmp_path / "aws", port=0)
+    said = [io.StringIO(), io.StringIO()]
+    try:
+        for name in ("LOGS", "PICTURES", "STAGES"):
+            monkeypatch.setattr(demo, name, tmp_path / name.lower())
+        monkeypatch.setattr(control, "start", lambda: running)
+        first, second = [demo.run_demo(Steps(console=Console(file=file, width=200))) for file in said]
+    finally:
+        control.stop(tmp_path / "aws")
+    assert {f"  {name}" for name in ("Prepare", "Tune", "Train", "Evaluate", "Decide", "Register")} <= set(
+        first.seconds
+    )
+    assert (first.model_version, second.model_version) == ("1", "1")
+    (version,) = {one.model_version for found in (first, second) for one in found.predictions}
+    assert not version.startswith("starter")
+    assert sorted(first.labels.values()) == ["blue_circle", "checkerboard", "red_circle", "ring"]
+    assert "nothing to change" in said[1].getvalue()
+    print(first.seconds, second.seconds, first.predictions)
 
 
 def test_demo_as_json_is_json_alone_on_standard_output(ran):

@@ -63,7 +63,12 @@ def test_set_says_how_it_was_made(tmp_path: Path) -> None:
     assert len(list((tmp_path / "test").rglob("*.jpg"))) == 20
 
 
-@pytest.mark.parametrize("flags", [("--train", "5"), ("--label-noise", "0.9")])
+def test_set_of_chosen_classes_has_no_others(tmp_path: Path) -> None:
+    write_set(tmp_path, SyntheticSet(train=4, valid=4, test=4, label_noise=0.5, labels=("ring", "star")))
+    assert {path.parent.name for path in tmp_path.rglob("*.jpg")} == {"ring", "star"}
+
+
+@pytest.mark.parametrize("flags", [("--train", "5"), ("--label-noise", "0.9"), ("--labels", "ring,cow")])
 def test_set_that_cannot_be_is_refused(tmp_path: Path, flags: tuple[str, str]) -> None:
     words = [sys.executable, "-m", "training.synthetic", "--out", str(tmp_path), *flags]
     result = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -1,0 +1,91 @@
+"""Runs of a stage's pipeline: the one that a data set has started, and its steps as they end."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ops.errors import OperatorError
+
+LOOK_EVERY_SECONDS = 1.0
+STARTS_WITHIN_SECONDS = 60.0
+ENDED = ("Succeeded", "Failed", "Stopped")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One that has ended."""
+
+    name: str
+    status: str
+    seconds: float
+    reason: str
+    package: str | None
+    """The model package that it registered, by ARN."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """`sagemaker` is a client of boto3's."""
+
+    sagemaker: Any
+    pipeline: str
+
+    def of(self, dataset: str) -> list[dict[str, Any]]:
+        """The youngest first. Intake names a run NAME-VERSION after the data set that started it."""
+        pages = self.sagemaker.get_paginator("list_pipeline_executions").paginate(PipelineName=self.pipeline)
+        found = list(pages.search("PipelineExecutionSummaries[]"))
+        return [one for one in found if one and one["PipelineExecutionDisplayName"].rsplit("-", 1)[0] == dataset]
+
+    def started(self, dataset: str, before: set[str]) -> str:
+        """The run that was not among those `before`, once intake has started it."""
+        until = time.monotonic() + STARTS_WITHIN_SECONDS
+        while time.monotonic() < until:
+            new = [one["PipelineExecutionArn"] for one in self.of(dataset)]
+            new = [arn for arn in new if arn not in before]
+            if new:
+                return new[0]
+            time.sleep(LOOK_EVERY_SECONDS / 4)
+        raise OperatorError(
+            f"The manifest of {dataset} has started no run within {STARTS_WITHIN_SECONDS:g} s: what intake refused is "
+            "in the queue that the Training stack's output FailedIntakeUrl names."
+        )
+
+    def steps(self, run: str) -> list[Step]:
+        """Those that have ended, the oldest first."""
+        found = self.sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=run, SortOrder="Ascending")
+        return [_step(one) for one in found["PipelineExecutionSteps"] if one["StepStatus"] in ENDED]
+
+    def status(self, run: str) -> tuple[str, str]:
+        found = self.sagemaker.describe_pipeline_execution(PipelineExecutionArn=run)
+        return found["PipelineExecutionStatus"], found.get("FailureReason", "")
+
+    def follow(self, run: str) -> Iterator[Step]:
+        """Each step when it has ended; OperatorError where the run does not succeed."""
+        told: set[str] = set()
+        while True:
+            status, reason = self.status(run)
+            ended = self.steps(run)
+            for step in ended:
+                if step.name not in told:
+                    told.add(step.name)
+                    yield step
+            if status in ENDED:
+                break
+            time.sleep(LOOK_EVERY_SECONDS)
+        if status != "Succeeded":
+            failed = next((one for one in ended if one.status == "Failed"), None)
+            why = f"{failed.name}: {failed.reason}" if failed else reason
+            raise OperatorError(f"The pipeline's run {run.rsplit('/', 1)[-1]} ended as {status}. {why}")
+
+    def registered(self, run: str) -> str:
+        found = next((step.package for step in self.steps(run) if step.package), None)
+        if found is None:
+            raise OperatorError(f"The pipeline's run {run.rsplit('/', 1)[-1]} has registered no model.")
+        return found
+
+
+def _step(found: dict[str, Any]) -> Step:
+    seconds = (found["EndTime"] - found["StartTime"]).total_seconds()
+    package = found.get("Metadata", {}).get("RegisterModel", {}).get("Arn")
+    return Step(found["StepName"], found["StepStatus"], seconds, found.get("FailureReason", ""), package)

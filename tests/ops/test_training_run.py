@@ -1,0 +1,64 @@
+"""A pipeline's run as the operator follows it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ops import training_run
+from ops.errors import OperatorError
+from ops.training_run import Runs
+
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def step(name, status="Succeeded", **more):
+    return {"StepName": name, "StepStatus": status, "StartTime": BEGAN, "EndTime": BEGAN + timedelta(seconds=2), **more}
+
+
+class SageMaker:
+    """Answers one after the other: (status of the run, its steps)."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+
+    def describe_pipeline_execution(self, PipelineExecutionArn):
+        status, self.steps = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return {"PipelineExecutionStatus": status}
+
+    def list_pipeline_execution_steps(self, PipelineExecutionArn, SortOrder):
+        return {"PipelineExecutionSteps": self.steps}
+
+
+@pytest.fixture(autouse=True)
+def _without_waiting(monkeypatch):
+    monkeypatch.setattr(training_run, "LOOK_EVERY_SECONDS", 0.0)
+
+
+def test_each_step_is_told_once_when_it_has_ended():
+    runs = Runs(
+        SageMaker(
+            ("Executing", [step("Prepare", "Executing")]),
+            ("Executing", [step("Prepare"), step("Train", "Executing")]),
+            (
+                "Succeeded",
+                [step("Prepare"), step("Train"), step("Register", Metadata={"RegisterModel": {"Arn": "p/1"}})],
+            ),
+        ),
+        "pipeline",
+    )
+    assert [(one.name, one.seconds) for one in runs.follow("run")] == [("Prepare", 2), ("Train", 2), ("Register", 2)]
+    assert runs.registered("run") == "p/1"
+
+
+def test_a_run_that_fails_says_which_step_and_why():
+    runs = Runs(SageMaker(("Failed", [step("Prepare", "Failed", FailureReason="no pictures")])), "pipeline")
+    with pytest.raises(OperatorError, match="run x ended as Failed. Prepare: no pictures"):
+        list(runs.follow("arn/x"))
+
+
+def test_a_run_without_a_registered_model_is_a_sentence():
+    sagemaker = SageMaker(("Succeeded", []))
+    runs = Runs(sagemaker, "pipeline")
+    list(runs.follow("arn/x"))
+    with pytest.raises(OperatorError, match="run x has registered no model"):
+        runs.registered("arn/x")
