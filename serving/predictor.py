@@ -76,10 +76,6 @@ class Work:
         self._begun = self._ended = False
         predictor.decoders.submit(self._open)
 
-    def drop(self) -> None:
-        """Nobody waits for it any more."""
-        self.rows.cancel()
-
     def _wanted(self) -> bool:
         """Whether it is worth going on; what has waited too long ends here."""
         if self._ended or self.rows.cancelled():

@@ -18,6 +18,10 @@ from serving.errors import RequestError
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 ORIENTATION_TAG = 0x0112
 HIGH_BYTE = 8
+START_OF_SCAN = b"\xff\xda"
+# A progressive JPEG has about ten, and a thumbnail some more.
+MAX_SCANS = 100
+STRIP_ROWS = 256
 # what to do to the stored picture so that the tagged one appears
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -63,9 +67,13 @@ def decode(content: bytes | NDArray[np.uint8], recipe: Preprocessing, limits: Li
     try:
         with opened(content) as image:
             check_size(image, limits.max_pixels)
+            check_scans(image, content)
             draft(image, recipe)
             with limits.alone if image.width * image.height > limits.large_pixels else contextlib.nullcontext():
-                return np.asarray(prepare(image, recipe))
+                pixels = np.asarray(prepare(image, recipe))
+                # Its memory goes before the next one may take as much.
+                image.close()
+                return pixels
     except RequestError:
         raise
     except UnidentifiedImageError as error:
@@ -94,6 +102,18 @@ def check_size(image: Image.Image, max_pixels: int) -> None:
         raise RequestError(
             413, "image_too_large", f"The image has {width} x {height} pixels; {too_many_pixels(max_pixels)}"
         )
+
+
+def check_scans(image: Image.Image, content: bytes | NDArray[np.uint8]) -> None:
+    """Refuse a JPEG that passes over its pixels again and again: a few bytes a pass can keep a core busy for minutes."""
+    if image.format == "JPEG" and isinstance(content, bytes):
+        scans = content.count(START_OF_SCAN)
+        if scans > MAX_SCANS:
+            raise RequestError(
+                413,
+                "image_too_complex",
+                f"The image has {scans} scans; at most {MAX_SCANS} are allowed, save it again.",
+            )
 
 
 def too_many_pixels(max_pixels: int) -> str:
@@ -133,11 +153,20 @@ def flatten(image: Image.Image, background: tuple[int, int, int]) -> Image.Image
     if image.mode == "RGB" and not image.has_transparency_data:
         return image
     if image.has_transparency_data:
-        image = image.convert("RGBA")
-        ground = Image.new("RGBA", image.size, (*background, 255))
-        ground.alpha_composite(image)
-        image = ground
+        return over(image, background)
     return image.convert("RGB")
+
+
+def over(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
+    """A picture with transparency over a background, strip by strip: as a whole it would be in memory five times."""
+    flat = Image.new("RGB", image.size)
+    for top in range(0, image.height, STRIP_ROWS):
+        box = (0, top, image.width, min(top + STRIP_ROWS, image.height))
+        strip = image.crop(box).convert("RGBA")
+        ground = Image.new("RGBA", strip.size, (*background, 255))
+        ground.alpha_composite(strip)
+        flat.paste(ground.convert("RGB"), box)
+    return flat
 
 
 def centre(width: int, height: int, recipe: Preprocessing) -> tuple[float, float, float, float]:

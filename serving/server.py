@@ -117,7 +117,7 @@ def serve(
     decoders = Workers(settings.decoders or max(2, len(processors)))
     room = EngineRoom(engine, processors, pace, pinned=pinned)
     predictor = Predictor(artifact, decoders, room, limits, settings.max_images, settings.queue_seconds)
-    health = Health({"decoder": decoders, "engine": room}, partial(probe, room, empty), settings.wedged_seconds)
+    health = Health({"engine": room, "decoder": decoders}, partial(probe, room, empty), settings.wedged_seconds)
     facts = {"model_version": artifact.version, "labels": len(artifact.labels), **asdict(settings)}
     pinned_to = processors if pinned else None
     log.info("loaded", extra={"facts": facts | asdict(pace) | {"processors": len(processors), "pinned_to": pinned_to}})

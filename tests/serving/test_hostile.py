@@ -3,7 +3,10 @@
 import http.client
 import socket
 import struct
+import threading
+import time
 import zlib
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -53,6 +56,29 @@ def gif_screen(side: int) -> bytes:
     return bytes(small)
 
 
+def scan_after_scan(times: int) -> bytes:
+    """A progressive JPEG that refines its pixels again and again."""
+    picture = jpeg(progressive=True)
+    last = picture.rindex(b"\xff\xda")
+    return picture[:last] + picture[last:-2] * times + picture[-2:]
+
+
+def png_of_chunks(count: int) -> bytes:
+    return png(64, 64, *[chunk(b"tEXt", b"k\0v")] * count, content=bytes(64 * 193))
+
+
+def with_wrong_checksum() -> bytes:
+    picture = bytearray(encode(RGB, "PNG"))
+    picture[picture.index(b"IDAT") + 10] ^= 0xFF
+    return bytes(picture)
+
+
+def with_exif_loop() -> bytes:
+    """An EXIF directory that names itself as the next one, and a value far beyond the end."""
+    directory = b"\x01\x00" + struct.pack("<HHII", 0x0112, 4, 0x7FFFFFFF, 0x7FFFFFFF) + struct.pack("<I", 8)
+    return jpeg(exif=b"Exif\0\0II*\0\x08\0\0\0" + directory)
+
+
 HOSTILE = Bodies(
     {
         "empty": lambda: b"",
@@ -68,6 +94,19 @@ HOSTILE = Bodies(
         "png with a huge profile": lambda: png(64, 64, chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(70 * MEGABYTE)))),
         "webp canvas of 16383": lambda: webp_canvas(16383),
         "gif screen of 65535": lambda: gif_screen(65535),
+        "jpeg of endless scans": lambda: scan_after_scan(5000),
+        "png of a wrong checksum": lambda: with_wrong_checksum(),
+        "png of a wrong filter": lambda: png(64, 64, content=b"\x09" * 64 * 193),
+        "png whose length wraps": lambda: png(64, 64)[:33] + b"\xff\xff\xff\xff" + b"IDAT",
+        "gif of a wrong code size": lambda: encode(RGB.quantize(4), "GIF").replace(b"\x2c", b"\x2c\0\0", 1)[:80],
+        "webp of a wrong size": lambda: encode(RGB, "WEBP")[:4] + b"\xff\xff\xff\x7f" + encode(RGB, "WEBP")[8:60],
+        "webp of an empty frame": lambda: b"RIFF\x16\0\0\0WEBPVP8 \x0a\0\0\0" + bytes(10),
+        "jpeg of no size": lambda: jpeg().replace(struct.pack(">HH", 100, 150), bytes(4), 1),
+        "jpeg of a huge size": lambda: jpeg().replace(struct.pack(">HH", 100, 150), b"\xff" * 4, 1),
+        "jpeg of five channels": lambda: jpeg().replace(
+            b"\x08" + struct.pack(">HH", 100, 150) + b"\x03", b"\x08" + struct.pack(">HH", 100, 150) + b"\x05", 1
+        ),
+        "jpeg without tables": lambda: jpeg()[:20] + jpeg()[jpeg().index(b"\xff\xda") :],
         "jpeg header alone": lambda: jpeg()[:300],
         "jpeg cut in the middle": lambda: jpeg()[: len(jpeg()) // 2],
         "png cut in the middle": lambda: encode(RGB, "PNG")[:200],
@@ -90,6 +129,35 @@ def test_bomb_takes_no_memory(server: ServerProcess, name: str) -> None:
     before = server.resident_bytes()
     assert server.invoke(HOSTILE[name]).document["error"]["code"] == "image_too_large"
     assert server.resident_bytes() - before < 40 * MEGABYTE
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@pytest.mark.parametrize(
+    "make",
+    [with_exif_loop, lambda: png_of_chunks(20_000), lambda: scan_after_scan(50)],
+    ids=["exif loop", "chunks", "scans"],
+)
+def test_odd_but_legal_body_is_answered(server: ServerProcess, make: Callable[[], bytes]) -> None:
+    assert server.invoke(make()).status == 200
+
+
+def test_scan_that_repeats_is_refused_before_it_is_decoded(server: ServerProcess) -> None:
+    assert server.invoke(scan_after_scan(5000)).document["error"]["code"] == "image_too_complex"
+
+
+def test_many_large_pictures_at_once_take_the_memory_of_one(server: ServerProcess) -> None:
+    # 9 megapixels of one colour: small to send, 36 MB to decode, and 36 more laid over the background
+    large = encode(Image.new("RGBA", (3000, 3000), (1, 2, 3, 4)), "PNG")
+    server.invoke(large)
+    before, peaks = server.resident_bytes(), [0]
+    clients = [threading.Thread(target=lambda: server.invoke(large)) for _ in range(4)]
+    for client in clients:
+        client.start()
+    while any(client.is_alive() for client in clients):
+        peaks.append(server.resident_bytes())
+        time.sleep(0.005)
+    assert max(peaks) - before < 120 * MEGABYTE
+    assert server.ask("GET", "/ping").status == 200
 
 
 @pytest.mark.parametrize(
