@@ -105,7 +105,7 @@ def check_size(image: Image.Image, max_pixels: int) -> None:
 
 
 def check_scans(image: Image.Image, content: bytes | NDArray[np.uint8]) -> None:
-    """Refuse a JPEG that passes over its pixels again and again: a few bytes a pass can keep a core busy for minutes."""
+    """Refuse a JPEG that passes over its pixels again and again: a few bytes a pass keep a core busy for minutes."""
     if image.format == "JPEG" and isinstance(content, bytes):
         scans = content.count(START_OF_SCAN)
         if scans > MAX_SCANS:

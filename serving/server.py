@@ -26,6 +26,7 @@ from serving.engine import EngineError, OnnxEngine
 from serving.engine_room import EngineRoom, Turn, pace_of
 from serving.errors import StartError
 from serving.health import Health
+from serving.memory import return_large_buffers
 from serving.predictor import Predictor
 from serving.preprocess import Limits, warm_up_codecs
 from serving.settings import Settings
@@ -100,6 +101,7 @@ def serve(
     beat: Callable[[], None],
 ) -> int:
     """Serve until a signal comes; nobody can connect before the engine has answered."""
+    return_large_buffers()
     processors, pinned = engine_processors(), settings.pinned == "yes"
     if settings.cores:
         processors = (processors * settings.cores)[: settings.cores]
