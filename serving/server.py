@@ -62,6 +62,8 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        # First of all: whoever reads the log may act on it at once.
+        self._beat()
         self._beating = asyncio.create_task(self._keep_beating())
         for listening in sockets or []:
             host, port = listening.getsockname()[:2]
@@ -78,8 +80,8 @@ class Server(uvicorn.Server):
     async def _keep_beating(self) -> None:
         """Show whoever started this process that its event loop turns."""
         while True:
-            self._beat()
             await asyncio.sleep(BEAT_SECONDS)
+            self._beat()
 
     async def _close_newcomers(self, known: set[Any]) -> None:
         """Uvicorn tells the connections of this moment to end. One that was being accepted joins them just afterwards,

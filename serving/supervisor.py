@@ -114,7 +114,9 @@ class Supervisor:
         """Until a child has ended: its exit status, or the negative signal that killed it."""
         open_ends = [self._signals, child.says]
         while True:
-            readable, _, _ = select.select(open_ends, [], [], 1.0)
+            # What a child said before it died counts: its end is looked at first, its words after that.
+            pid, status = os.waitpid(child.pid, os.WNOHANG)
+            readable, _, _ = select.select(open_ends, [], [], 0 if pid else 1.0)
             if child.says in readable:
                 said = os.read(child.says, 1024)
                 if said:
@@ -123,7 +125,6 @@ class Supervisor:
                     open_ends = [self._signals]
             if self._signals in readable:
                 self._forward(os.read(self._signals, 64), child)
-            pid, status = os.waitpid(child.pid, os.WNOHANG)
             if pid:
                 os.close(child.says)
                 os.close(child.lifeline)
@@ -136,7 +137,8 @@ class Supervisor:
             self._ending = time.monotonic() + self._settings.drain_seconds + KILL_AFTER_SECONDS
             # The worker's own copy of the port stays open for as long as it wants it.
             self._listening.close()
-            os.kill(child.pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child.pid, signal.SIGTERM)
 
     def _check_life(self, child: Child) -> None:
         now = time.monotonic()

@@ -13,7 +13,8 @@ import pytest
 
 from tests.serving.processes import MODEL, ROOT, ServerProcess
 from tests.serving.test_life import refused, running
-from training.data import load_split, read_split
+from training.data import read_split
+from training.decoded import load_split
 from training.evaluate import evaluate, recipe_of
 from training.quantise import quantise
 from training.starter import SET
@@ -44,7 +45,7 @@ def in_8_bits(unpacked: Path, pictures: Path, tmp_path_factory: pytest.TempPathF
     metadata = json.loads((folder / "model.json").read_text())
     recipe, split = recipe_of(metadata), read_split(pictures, metadata["labels"])
     target = folder / "model.int8.onnx"
-    quantise(folder / "model.onnx", target, pixels=load_split(split, recipe, 1), recipe=recipe)
+    quantise(folder / "model.onnx", target, pixels=load_split(split, recipe), recipe=recipe)
     metadata["files"][target.name] = {"sha256": hashlib.sha256(target.read_bytes()).hexdigest()}
     metadata["int8"] = {"kept": True, "split": "valid", "samples": 1, "accuracy": 1.0, "fp32_accuracy": 1.0, "lost": 0}
     (folder / "model.json").write_text(json.dumps(metadata))
