@@ -95,7 +95,7 @@ HOSTILE = Bodies(
         "webp canvas of 16383": lambda: webp_canvas(16383),
         "gif screen of 65535": lambda: gif_screen(65535),
         "jpeg of endless scans": lambda: scan_after_scan(5000),
-        "png of a wrong checksum": lambda: with_wrong_checksum(),
+        "png of a wrong checksum": with_wrong_checksum,
         "png of a wrong filter": lambda: png(64, 64, content=b"\x09" * 64 * 193),
         "png whose length wraps": lambda: png(64, 64)[:33] + b"\xff\xff\xff\xff" + b"IDAT",
         "gif of a wrong code size": lambda: encode(RGB.quantize(4), "GIF").replace(b"\x2c", b"\x2c\0\0", 1)[:80],
