@@ -128,10 +128,11 @@ def test_script_mode_runs_the_submitted_program_with_its_flags(embedded):
 
 
 def test_script_mode_says_what_it_lacks(embedded):
-    told = {"sagemaker_program": "it.py", "sagemaker_submit_directory": "s3://nowhere-at-all/x.tar.gz"}
+    told = {"sagemaker_program": "it.py", "sagemaker_submit_directory": "/opt/ml/input/data/code/x.tar.gz"}
     found = ended(embedded, training(embedded, HyperParameters=told))
-    assert found["FailureReason"].startswith(
-        "AlgorithmError: ClientError: sagemaker_submit_directory = s3://nowhere-at-all/x.tar.gz cannot be read"
+    assert re.match(
+        r"AlgorithmError: ClientError: sagemaker_submit_directory = \S+/code/x.tar.gz is no readable tar.gz",
+        found["FailureReason"],
     )
 
 

@@ -71,7 +71,7 @@ def test_a_role_that_may_not_write_fails_its_job(embedded):
 
 def test_a_job_is_stopped_between_two_requests(embedded):
     bucket = embedded.bucket()
-    for number in range(40):
+    for number in range(30):
         embedded.put(bucket, f"in/{number}", b'{"sleep": 0.2}')
     job = transform(embedded, bucket)
     while "TransformStartTime" not in ended(embedded, job, "transform", until=("InProgress",)):
