@@ -8,6 +8,7 @@ SAGEMAKER_BASE_DIR or script mode's SM_ variables.
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -46,6 +47,8 @@ class Host:
         return self.folder / "log.txt"
 
     def make(self, folders: Sequence[str]) -> None:
+        # A new instance has nothing of the one before, whose capacity was taken back.
+        shutil.rmtree(self.folder, ignore_errors=True)
         for path in (self.scratch, self.base / "output", *(self.base / name for name in folders)):
             path.mkdir(parents=True, exist_ok=True)
         self.log.touch()
