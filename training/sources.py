@@ -61,9 +61,10 @@ class Pictures:
 
 def normalised(pixels: Tensor, recipe: Recipe) -> Tensor:
     """N x height x width x 3 bytes as the network's floats, channels last in memory, which CPUs and GPUs like best."""
-    levels: Tensor = pixels.permute(0, 3, 1, 2).float().mul_(recipe.scale)
+    levels: Tensor = pixels.permute(0, 3, 1, 2).float()
     mean, std = (torch.tensor(values, device=levels.device).view(1, 3, 1, 1) for values in (recipe.mean, recipe.std))
-    return levels.sub_(mean).div_(std)
+    # two passes over the floats instead of three: each costs as much as reading the pixels
+    return levels.mul_(recipe.scale / std).sub_(mean / std)
 
 
 @dataclass(frozen=True)
