@@ -27,7 +27,18 @@ class Hyperparameters(Section):
 
 
 class Dimension(Section):
-    name: Literal["learning_rate", "weight_decay", "batch_size", "epochs"]
+    name: Literal[
+        "learning_rate",
+        "weight_decay",
+        "batch_size",
+        "epochs",
+        "warm_up",
+        "layer_decay",
+        "clip_norm",
+        "label_smoothing",
+        "mixup",
+        "cutmix",
+    ]
     """What is varied: a flag of training/train.py, whose fixed value it replaces."""
     range: Annotated[list[int | float], Field(min_length=2, max_length=2)] | None = None
     """The smallest and the largest value that is tried; whole numbers between two whole numbers."""

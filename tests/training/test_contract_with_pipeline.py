@@ -7,6 +7,7 @@ from typing import get_args
 
 import pytest
 
+from config.rules.training import WHOLE_NUMBERS
 from config.sections.model import Model
 from config.sections.training import Dimension
 from stacks.constructs.training_metrics import training_metrics
@@ -48,7 +49,8 @@ def test_trials_are_judged_by_the_epoch_that_is_kept(trained: Trained) -> None:
 @pytest.mark.parametrize("name", get_args(Dimension.model_fields["name"].annotation))
 def test_everything_that_a_stage_file_may_vary_is_a_flag(name: str) -> None:
     flags = [word for folder in ("train", "valid", "model-dir") for word in (f"--{folder}", "x")]
-    assert getattr(parse([*flags, "--trial", "true", f"--{name.replace('_', '-')}", "3"], ""), name) == 3
+    value = 3 if name in WHOLE_NUMBERS else 0.5
+    assert getattr(parse([*flags, "--trial", "true", f"--{name.replace('_', '-')}", str(value)], ""), name) == value
 
 
 @pytest.fixture
