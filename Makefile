@@ -7,7 +7,7 @@ PROJECT ?= whippet
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 
-.PHONY: help setup demo test test-slow lint checkov mutants synth bench-synth bench-serve bench-train starter-model schema permissions bootstrap-policies clean
+.PHONY: help setup demo test test-slow lint checkov mutants synth bench-synth bench-serve bench-train starter-model sbom schema permissions bootstrap-policies clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bench-train: .venv/ready ## how fast training is beside the loop that users had 
 
 starter-model: .venv/ready ## train the starter model anew; it must come within half a point of the committed one
 	@$(VENV)/python -m training.starter
+
+sbom: .venv/ready ## write docs/sbom.cdx.json: what the serving image adds to its base, as CycloneDX
+	@$(VENV)/python -m serving.sbom --requirements serving/requirements.txt > docs/sbom.cdx.json
 
 schema: .venv/ready ## write what the stage file's model says of itself: a JSON schema for editors, docs/stage-file.md
 	@$(VENV)/python -m config schema > config/stage.schema.json && $(VENV)/python -m config reference > docs/stage-file.md

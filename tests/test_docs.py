@@ -111,6 +111,6 @@ def readme_commands():
 
 
 def test_readme_commands_start_with_a_program_that_exists():
-    known = {"make", "cdk", "source", "eval", "curl", "aws", "python"}
+    known = {"make", "cdk", "source", "eval", "curl", "aws", "python", "docker"}
     for command in readme_commands():
         assert shlex.split(command)[0] in known or Path(shlex.split(command)[0]).exists(), command

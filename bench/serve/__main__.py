@@ -219,7 +219,9 @@ def publish(results: Results, facts: dict[str, Any], options: argparse.Namespace
     if folder is None:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "serve.json").write_text(json.dumps(table.as_json(results, rows, facts), indent=1) + "\n")
+    (folder / "serve.json").write_text(
+        json.dumps(table.finite(table.as_json(results, rows, facts)), indent=1, allow_nan=False) + "\n"
+    )
     with (folder / "serve.txt").open("w") as file:
         table.show(results, rows, facts, Console(file=file, highlight=False, width=WIDTH))
     sys.stdout.write(f"Written to {folder / 'serve.json'} and serve.txt beside it.\n")

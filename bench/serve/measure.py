@@ -27,6 +27,8 @@ PINGS_PER_SECOND = 20
 START_LIMIT_SECONDS = 90.0
 POLL_SECONDS = 0.01
 OK, TOO_MANY = 200, 429
+REFUSED_WITHIN_MS = 1000
+"""A 429 that comes later went to a request that had been let in."""
 
 
 def quantile(values: list[float], share: float) -> float:
@@ -73,7 +75,7 @@ class Sample:
     @property
     def accepted_and_answered(self) -> float:
         """Of those that were not refused with 429 at once, the share that got what they asked for."""
-        refused = len(self.statuses.get(TOO_MANY, []))
+        refused = len([ms for ms in self.statuses.get(TOO_MANY, []) if ms <= REFUSED_WITHIN_MS])
         accepted = sum(map(len, self.statuses.values())) - refused + self.lost
         return len(self.answered) / accepted if accepted else float("nan")
 
@@ -83,6 +85,7 @@ class Sample:
             "p50_ms": self.p50,
             "p95_ms": self.p95,
             "p99_ms": quantile(self.answered, 0.99),
+            "refused_p50_ms": quantile(self.statuses.get(TOO_MANY, []), 0.5),
             "answers": {str(status): len(found) for status, found in sorted(self.statuses.items())},
             "sent": self.sent,
             "lost": self.lost,

@@ -176,10 +176,22 @@ def as_json(results: Results, rows: tuple[Row, ...], facts: dict[str, Any]) -> d
         ],
         "took_no_part": results.missing,
         "tried": [visit.as_json() for visit in results.tried],
-        "rounds": [
-            [{"for": load, **visit.as_json()} for (_, load), visit in visits.items()] for visits in results.rounds
-        ],
+        "rounds": [[visit.as_json() for visit in unique(visits)] for visits in results.rounds],
     }
+
+
+def finite(value: Any) -> Any:  # noqa: ANN401 (any JSON value)
+    """JSON knows neither infinity nor what is no number: null."""
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def unique(visits: dict[tuple[str, str], Visit]) -> list[Visit]:
+    """A visit that stands for several loads once."""
+    return list({id(visit): visit for visit in visits.values()}.values())
 
 
 def facts_of(models: Models, cores: int, ceilings: dict[str, float], versions: dict[str, str]) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def overloaded(pings, statuses, **more):
 
 
 def test_overload_counts_refusals_as_refusals_and_all_else_against_the_server():
-    found = overloaded(None, statuses={200: [1.0] * 45, 429: [1.0] * 400, 503: [1.0] * 3, 0: [1.0]}, lost=1)
+    found = overloaded(None, statuses={200: [1.0] * 45, 429: [1.0] * 400 + [9000.0], 503: [1.0] * 2, 0: [1.0]}, lost=1)
     assert ROW["answered"].value(found) == 45 / 50
     assert ROW["goodput"].value(found) == pytest.approx(45 / 50)
     assert (ROW["answered"].met(found), ROW["goodput"].met(found)) == (False, True)
@@ -277,6 +277,10 @@ def test_table_says_who_took_no_part_and_what_was_not_measured():
         "met": None,
         "reason": "There is no java.",
     }
+
+
+def test_json_holds_nothing_that_is_not_json():
+    assert table.finite({"a": [1, math.inf, {"b": math.nan}], "c": "nan"}) == {"a": [1, None, {"b": None}], "c": "nan"}
 
 
 def test_table_lists_the_tunings_that_lost_as_well():

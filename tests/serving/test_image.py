@@ -1,4 +1,4 @@
-"""Facts of the container image that need no container engine; that it builds and runs is for a machine with one."""
+"""Facts of the container image that can be read; its steps are carried out in test_image_build.py."""
 
 import ast
 import os

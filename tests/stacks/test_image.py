@@ -43,6 +43,18 @@ def build_commands():
     return phases["pre_build"]["commands"], phases["build"]["commands"]
 
 
+def test_build_specification_is_one_that_codebuild_knows():
+    source = synth.only(synth.templates("dev")["image"], "AWS::CodeBuild::Project")["Source"]
+    specification = json.loads(source["BuildSpec"])
+    assert (specification.keys(), specification["version"]) == ({"version", "phases"}, "0.2")
+    assert specification["phases"].keys() <= {"install", "pre_build", "build", "post_build"}
+    for phase in specification["phases"].values():
+        assert phase.keys() == {"commands"}
+        for command in phase["commands"]:
+            checked = subprocess.run(["sh", "-n", "-c", command], capture_output=True, text=True, check=False)
+            assert (checked.returncode, checked.stderr) == (0, ""), command
+
+
 def test_build_logs_in_builds_the_serving_stage_for_hosting_and_pushes():
     (_, login), (build, push) = build_commands()
     assert login.startswith("aws ecr get-login-password | docker login")
