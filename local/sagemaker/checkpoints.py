@@ -21,7 +21,7 @@ class Checkpoints:
     def bring(self, hosts: list[Host]) -> None:
         for host in hosts:
             folder = self._folder(host)
-            folder.mkdir(exist_ok=True)
+            self.store.fetch(self._uri, folder)
             self._sent |= {path: _state(path) for path in _files(folder)}
 
     def send(self, hosts: list[Host]) -> None:

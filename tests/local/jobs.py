@@ -106,6 +106,15 @@ def in_training(embedded, name):
         time.sleep(0.05)
 
 
+def written(embedded, name, file):
+    """Once the program of its first instance has left something in a file below its /opt/ml."""
+    path = embedded.running.home.jobs / name / "algo-1" / "ml" / file
+    deadline = time.monotonic() + LATEST_SECONDS
+    while not (path.exists() and path.read_text()):
+        assert time.monotonic() < deadline, ended(embedded, name, until=("InProgress", *ENDED))
+        time.sleep(0.02)
+
+
 def archive(**files):
     """A tar.gz of texts."""
     buffer = io.BytesIO()

@@ -2,14 +2,13 @@
 
 import json
 import re
-import time
 
 import pytest
 from botocore.exceptions import ClientError
 
 from local import cli
 from tests.embedded import ALLOW_ALL, fresh, statement
-from tests.local.jobs import archive, channel, ended, in_training, training, training_request, unpacked
+from tests.local.jobs import archive, channel, ended, training, training_request, unpacked, written
 
 pytestmark = pytest.mark.xdist_group(__name__)
 
@@ -178,8 +177,8 @@ time.sleep(60)
 """
     bucket = embedded.bucket()
     job = training(embedded, program, bucket=bucket)
-    in_training(embedded, job)
-    time.sleep(0.3)  # its handler stands
+    # Its handler stands by then.
+    written(embedded, job, "model/part")
     embedded.client("sagemaker").stop_training_job(TrainingJobName=job)
     found = ended(embedded, job)
     assert (found["TrainingJobStatus"], found["SecondaryStatus"]) == ("Stopped", "Stopped")
@@ -239,8 +238,7 @@ def test_spot_capacity_taken_away_comes_back_with_the_checkpoints(embedded, caps
         stopping={"MaxWaitTimeInSeconds": 60},
         CheckpointConfig={"S3Uri": f"s3://{bucket}/checkpoints/{fresh('run')}"},
     )
-    in_training(embedded, job)
-    time.sleep(0.3)  # its first round stands
+    written(embedded, job, "checkpoints/round")
     assert cli.main(["interrupt", job, "--state", str(embedded.running.home.folder)]) == 0
     assert "capacity is taken away" in capsys.readouterr().out
     found = ended(embedded, job)
