@@ -7,7 +7,7 @@ PROJECT ?= whippet
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 
-.PHONY: help setup demo test test-slow lint checkov mutants synth bench-synth bench-serve bench-train starter-model sbom schema permissions bootstrap-policies clean
+.PHONY: help setup demo test test-slow lint checkov mutants synth bench-synth bench-serve bench-lambda bench-train starter-model sbom schema permissions bootstrap-policies clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ bench-serve: .venv/ready ## how fast serving/ answers beside AWS's stack and Lit
 
 bench-train: .venv/ready ## how fast training is beside the loop that users had and beside PIL with a DataLoader; 8 minutes
 	@$(VENV)/python -m bench.train
+
+bench-lambda: .venv/ready ## what the predict function costs to start, to call and to attack, beside the course project's handler
+	@$(VENV)/python -m bench.function
 
 starter-model: .venv/ready ## train the starter model anew; it must come within half a point of the committed one
 	@$(VENV)/python -m training.starter

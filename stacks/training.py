@@ -128,6 +128,7 @@ class TrainingStack(Stack):
                 pipeline_name=names.pipeline,
                 bucket=data.bucket,
                 key=data.key,
+                checks_pictures=own.check_new_pictures,
                 log_days=own.log_days,
             )
             intake.node.add_dependency(self.pipeline)
@@ -136,6 +137,12 @@ class TrainingStack(Stack):
                 "FailedIntakeUrl",
                 value=intake.failures.queue_url,
                 description="Where manifests that started nothing are kept for 14 days",
+            )
+            CfnOutput(
+                self,
+                "IntakeRedrive",
+                value=intake.redrive.event_source_mapping_id,
+                description="Enabled (aws lambda update-event-source-mapping), takes in again what is kept there",
             )
         CfnOutput(self, "PipelineName", value=names.pipeline, description="What StartPipelineExecution takes")
         CfnOutput(self, "ModelGroupName", value=names.model_group, description="Where models are registered")

@@ -90,6 +90,8 @@ class Training(Section):
     """Share of the test pictures that a model must name rightly to be registered."""
     start_on_new_data: bool
     """Whether a pushed data set (its manifest, the last object of a push) starts the pipeline."""
+    check_new_pictures: bool
+    """Whether each file of a pushed data set is looked at, and tagged "refused" where it is no picture."""
     log_days: LogDays
     """Days for which the log of what started the pipeline is kept; the jobs' logs are SageMaker's, and stay."""
     hyperparameters: Hyperparameters

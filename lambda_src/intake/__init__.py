@@ -1,4 +1,4 @@
-"""The intake function: a pushed data set starts the training pipeline, once.
+"""The intake function: a pushed data set is looked at, and starts the training pipeline, once.
 
 Ships alone: imports the standard library, botocore and its own modules, nothing else of this repository.
 """

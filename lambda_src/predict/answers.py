@@ -6,6 +6,8 @@ from typing import Any
 from .refusals import Refusal
 
 Answer = dict[str, Any]
+# Made once: json.dumps makes one for each call that asks for anything but its defaults.
+to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def success(content: object, headers: dict[str, str] | None = None) -> Answer:
@@ -49,5 +51,5 @@ def _json_answer(status: int, content: object, headers: dict[str, str] | None = 
             "referrer-policy": "no-referrer",
             **(headers or {}),
         },
-        "body": json.dumps(content, separators=(",", ":")),
+        "body": to_json(content),
     }

@@ -1,6 +1,6 @@
 """Calls to AWS: signed by botocore's own signer, sent over connections of http.client that are kept alive.
 
-Less than a client of botocore, which reads the models of its services at start; docs/adr/0010-signed-connection.md
+Less than a client of botocore, which reads the models of its services at start; docs/adr/0012-signed-connection.md
 says what that costs and what is done without.
 """
 
@@ -100,6 +100,7 @@ class Service:
 
     def __init__(self, aws: Aws, *, name: str, url: str, answer_seconds: float) -> None:
         self._aws, self._name, self._url = aws, name, url
+        self._base_path = urllib.parse.urlsplit(url).path
         self._answer_seconds = answer_seconds
         self._idle: list[http.client.HTTPConnection] = []
 
@@ -161,8 +162,7 @@ class Service:
     def _exchange(self, connection: http.client.HTTPConnection, request: _Request) -> Reply:
         kept = False
         try:
-            target = urllib.parse.urlsplit(self._url).path + request.path
-            connection.request(request.method, target, request.body, request.headers)
+            connection.request(request.method, self._base_path + request.path, request.body, request.headers)
             response = connection.getresponse()
             content = _content(response, request.max_bytes)
             kept = response.isclosed() and connection.sock is not None

@@ -3,13 +3,12 @@
 Takes HTTP API events (payload version 2) and direct ones such as {"url": "https://example.com/dog.jpg"}.
 """
 
-import json
 import os
 import sys
 import time
 from typing import Protocol
 
-from .answers import Answer
+from .answers import Answer, to_json
 from .aws import Aws, bucket, runtime
 from .endpoint import Endpoint
 from .fetch import Fetcher
@@ -38,7 +37,7 @@ def _make_service(settings: Settings, aws: Aws) -> Service:
         if settings.metrics:
             known = with_metrics(known, settings.endpoint_name, _now_ms)
         # sys.stdout is looked up on each call because the runtime replaces it after import.
-        sys.stdout.write(json.dumps(known, separators=(",", ":")) + "\n")
+        sys.stdout.write(to_json(known) + "\n")
         sys.stdout.flush()
 
     uploads, waiting = _make_uploads(settings, aws), _make_waiting(settings, aws)

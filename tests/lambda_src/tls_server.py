@@ -13,9 +13,9 @@ Script = Callable[[ssl.SSLSocket], None]
 class TlsServer:
     """Runs one script for each connection and keeps what was asked, by the name the client gave in its handshake."""
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    def __init__(self, context: ssl.SSLContext, address: tuple[str, int]) -> None:
         self._context = context
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(address)
         self.port: int = self._listener.getsockname()[1]
         self.requests: list[bytes] = []
         self.names: list[str | None] = []
@@ -63,8 +63,8 @@ def _read_request(sock: ssl.SSLSocket) -> bytes:
 
 
 @contextlib.contextmanager
-def running_server(context: ssl.SSLContext) -> Iterator[TlsServer]:
-    server = TlsServer(context)
+def running_server(context: ssl.SSLContext, address: tuple[str, int] = ("127.0.0.1", 0)) -> Iterator[TlsServer]:
+    server = TlsServer(context, address)
     thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
     yield server

@@ -51,6 +51,7 @@ NAMING_PROPERTIES = {
     "AWS::IAM::Role": ["RoleName"],
     "AWS::KMS::Key": [],
     "AWS::Lambda::Alias": ["Name"],
+    "AWS::Lambda::EventSourceMapping": [],
     "AWS::Lambda::Function": ["FunctionName"],
     "AWS::Lambda::Permission": [],
     "AWS::Lambda::Version": [],

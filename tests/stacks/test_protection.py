@@ -40,19 +40,33 @@ DELIVERY = {
         "StringEquals": {"aws:SourceAccount": "ACCOUNT"},
     },
 }
+
+
+def told_by_rule(queue, rule):
+    return {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": f"<{queue}.Arn>",
+        "Condition": {"ArnEquals": {"aws:SourceArn": f"<{rule}.Arn>"}},
+    }
+
+
 # Who may do what by a resource's own policy, beside the account's own roles.
 RESOURCE_POLICIES = {
     "training": {
         "IntakeFailuresPolicy": [
             {**PLAIN_HTTP, "Action": "sqs:*", "Resource": "<IntakeFailures.Arn>"},
+            *(told_by_rule("IntakeFailures", rule) for rule in ("IntakeManifestArrived", "IntakePictureArrived")),
+        ],
+        "IntakePicturesPolicy": [
+            {**PLAIN_HTTP, "Action": "sqs:*", "Resource": "<IntakePictures.Arn>"},
+            # CDK's target asks for the queue's address and attributes as well.
             {
-                "Effect": "Allow",
-                "Principal": {"Service": "events.amazonaws.com"},
-                "Action": "sqs:SendMessage",
-                "Resource": "<IntakeFailures.Arn>",
-                "Condition": {"ArnEquals": {"aws:SourceArn": "<IntakeDatasetArrived.Arn>"}},
+                **told_by_rule("IntakePictures", "IntakePictureArrived"),
+                "Action": ("sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:SendMessage"),
             },
-        ]
+        ],
     },
     "data": {
         "AccessLogPolicy": [{**PLAIN_HTTP, "Resource": ("<AccessLog.Arn>", "<AccessLog.Arn>/*")}, DELIVERY],

@@ -190,6 +190,11 @@ def send(session: Session, queue: str) -> None:
     session.client("sqs").send_message(QueueUrl=queue, MessageBody="matrix")
 
 
+def tag(session: Session, deployed: Deployed, key: str) -> None:
+    tags = {"TagSet": [{"Key": "refused", "Value": "matrix"}]}
+    session.client("s3").put_object_tagging(Bucket=deployed.bucket, Key=key, Tagging=tags)
+
+
 def start_pipeline(session: Session, deployed: Deployed) -> None:
     session.client("sagemaker").start_pipeline_execution(
         PipelineName=deployed.pipeline,
@@ -276,6 +281,10 @@ SUCCEEDS = [
     Call(BUILD_FUNCTION, "starts the build", lambda s, d: start_build(s, d.project)),
     *(call for role, log in JOBS.items() for call in job_succeeds(role, f"/aws/sagemaker/{log}", *STEPS[role])),
     Call(INTAKE, "reads a manifest", lambda s, d: get_object(s, d.bucket, "dataset/seed/manifest.json")),
+    Call(INTAKE, "reads a picture", lambda s, d: get_object(s, d.bucket, "dataset/seed/picture")),
+    Call(INTAKE, "tags a picture", lambda s, d: tag(s, d, "dataset/seed/picture")),
+    Call(INTAKE, "counts a data set", lambda s, d: list_objects(s, d, "dataset/seed/")),
+    Call(INTAKE, "takes a failure back", lambda s, d: s.client("sqs").receive_message(QueueUrl=d.failures)),
     Call(INTAKE, "starts the pipeline", start_pipeline),
     Call(INTAKE, "writes its log", lambda s, d: put_log(s, d.intake_log)),
     Call(INTAKE, "keeps a failure", lambda s, d: send(s, d.failures)),
@@ -284,9 +293,15 @@ SUCCEEDS = [
 DENIALS = [
     Call(
         INTAKE,
-        "reads a picture",
-        lambda s, d: get_object(s, d.bucket, "dataset/seed/picture"),
-        lambda d: [allow("s3:GetObject", object_arn(d.bucket, "dataset/seed/picture"))],
+        "reads a model",
+        lambda s, d: get_object(s, d.bucket, "models/seed"),
+        lambda d: [allow("s3:GetObject", object_arn(d.bucket, "models/seed"))],
+    ),
+    Call(
+        INTAKE,
+        "tags what is no data",
+        lambda s, d: tag(s, d, "models/seed"),
+        lambda d: [allow("s3:PutObjectTagging", object_arn(d.bucket, "models/seed"))],
     ),
     Call(
         INTAKE,

@@ -116,13 +116,25 @@ PIPELINE = {
     "UseKey": ("Allow", ("kms:Decrypt",), ("<data:Key.Arn>",), THROUGH_S3),
 }
 INTAKE = {
-    "ReadManifest": ("Allow", ("s3:GetObject",), ("<data:Bucket.Arn>/dataset/*/manifest.json",)),
+    "ReadArrivals": ("Allow", ("s3:GetObject", "s3:GetObjectVersion"), (data("dataset"),)),
+    "CountFiles": (
+        "Allow",
+        ("s3:ListBucket",),
+        ("<data:Bucket.Arn>",),
+        {"StringLike": {"s3:prefix": "dataset/*"}},
+    ),
+    "TagArrivals": ("Allow", ("s3:PutObjectTagging", "s3:PutObjectVersionTagging"), (data("dataset"),)),
     "StartPipeline": (
         "Allow",
         ("sagemaker:StartPipelineExecution",),
         (f"{HERE}:pipeline/whippet-STAGE-training",),
     ),
     "UseKey": PIPELINE["UseKey"],
+    "TakeMessages": (
+        "Allow",
+        ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"),
+        ("<IntakeFailures.Arn>", "<IntakePictures.Arn>"),
+    ),
     "KeepFailures": ("Allow", ("sqs:SendMessage",), ("<IntakeFailures.Arn>",)),
     "WriteLog": (*WRITE_LOG, ("<IntakeFunctionPartsLog.Arn>",)),
 }
