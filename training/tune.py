@@ -8,6 +8,7 @@ network makes of the pictures, so that each is nearly free. Each trial is a proc
 own on SageMaker; its log and all results are kept in OUT. Interrupted and started again, the search goes on.
 """
 
+import argparse
 import csv
 import re
 import subprocess
@@ -61,7 +62,12 @@ def main(words: Sequence[str]) -> int:
 
 
 def run(words: Sequence[str]) -> int:
-    parser = Parser(prog="python -m training.tune", description=(__doc__ or "").splitlines()[0], allow_abbrev=False)
+    parser = Parser(
+        prog="python -m training.tune",
+        description=__doc__,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--stage-file", type=Path, required=True, help="whose [[training.tuning.space]] is searched")
     parser.add_argument("--out", type=Path, required=True, help="folder for the trials and what they led to")
     parser.add_argument("--trials", type=int, default=20, help="in all, those of earlier runs among them (%(default)s)")
