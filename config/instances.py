@@ -84,10 +84,18 @@ TOO_OLD_FOR_CUDA_13 = {"p2", "p3", "p3dn"}
 # Trainium, which CUDA does not drive, and Grace, which is Arm.
 WITHOUT_TRAINING_IMAGE = {"trn1", "trn1n", "trn2", "p6e-gb200"}
 _GPU_FAMILY = re.compile(r"[gp][0-9].*")
+BEFORE_AMPERE = {*TOO_OLD_FOR_CUDA_13, "g4dn"}
+_AMX_FAMILY = re.compile(r"[cmr][78]i(-flex)?")
 
 
 def has_gpu(instance_type: str) -> bool:
     return bool(_GPU_FAMILY.fullmatch(family(instance_type)))
+
+
+def computes_bf16(instance_type: str) -> bool:
+    """GPUs from Ampere on have units for it, and Intel's processors from Sapphire Rapids on."""
+    own = family(instance_type)
+    return own not in BEFORE_AMPERE if has_gpu(instance_type) else bool(_AMX_FAMILY.fullmatch(own))
 
 
 def family(instance_type: str) -> str:

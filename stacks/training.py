@@ -1,5 +1,7 @@
 """The pipeline from a data set to a registered model, its five roles, its code, and what starts it by itself."""
 
+from dataclasses import replace
+
 from aws_cdk import CfnOutput, Environment, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
@@ -70,12 +72,13 @@ class TrainingStack(Stack):
         self.add_stack_dependency(data)
         own, region = config.training, config.stage.region
         code = TrainingCode(self, "Code")
+        weights = [own.weights.key] if own.weights else []
         roles = {
             step: JobRole(
                 self,
                 f"{step}Role",
                 kind=kind,
-                data=touched,
+                data=replace(touched, files=[] if kind is PROCESSING else weights),
                 code=code,
                 bucket=data.bucket,
                 key=data.key,

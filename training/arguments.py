@@ -31,7 +31,7 @@ HELP = {
     "flip": "mirror half of the training pictures",
     "augment": f"{' or '.join(AUGMENTATIONS)}: crops in the margin, and TrivialAugment as well",
     "mixup": "MixUp's alpha; 0: none",
-    "cutmix": "CutMix's alpha; 0: none. With both, each batch draws one",
+    "cutmix": "CutMix's alpha, of pictures only, not of features; 0: none. With both, each batch draws one",
     "ema": "decay of the averaged weights that are scored and kept; 0: none",
     "freeze_norm": "batch norm keeps the statistics that it has",
     "precision": "fp32, or bf16 where that is safe (autocast)",
@@ -208,3 +208,8 @@ def _check(arguments: argparse.Namespace) -> None:
         value = getattr(arguments, name)
         if not holds(value):
             raise TrainingError(f"--{name.replace('_', '-')} {value}: it must be {allowed}")
+    if arguments.stage == "head" and arguments.cutmix:
+        raise TrainingError(
+            f"--cutmix {arguments.cutmix}: lays boxes of pictures in others, and --stage head has only features; "
+            "leave it out, or take --mixup"
+        )

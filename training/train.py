@@ -256,7 +256,8 @@ def train_head(
     sources, mean, std = features.sources(values, examples)
     _, head = models.head_of(network, classes)
     features.unfold(head, mean, std)
-    best = train(head, sources["train"], sources["valid"], chosen, phase)
+    # Features have no area of which a box could be cut.
+    best = train(head, sources["train"], sources["valid"], replace(chosen, cutmix=0.0), phase)
     features.fold(head, mean, std)
     return best
 

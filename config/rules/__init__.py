@@ -7,6 +7,7 @@ that it reads; it is skipped while one of them does not even have the right shap
 from config.rules import (
     api,
     hosting_modes,
+    hyperparameters,
     image,
     network,
     operations,
@@ -25,6 +26,7 @@ __all__ = [
     "api",
     "check",
     "hosting_modes",
+    "hyperparameters",
     "image",
     "network",
     "operations",

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from config.sections.hyperparameters import Hyperparameters
 from config.sections.section import InstanceType, LogDays, Section
 
 # SageMaker ends any job after 28 days.
@@ -11,19 +12,11 @@ RunSeconds = Annotated[int, Field(ge=60, le=2_419_200)]
 VolumeGb = Annotated[int, Field(ge=1, le=16_384)]
 
 
-class Hyperparameters(Section):
-    architecture: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")]
-    """The network, by its name in training/models.py: small_cnn, resnet18, resnet34, resnet50."""
-    input_size: Annotated[int, Field(ge=16, le=1_024)]
-    """Side of the network's input in pixels."""
-    epochs: Annotated[int, Field(ge=1, le=10_000)]
-    """Passes over the training pictures; the best of them on the validation pictures is kept."""
-    batch_size: Annotated[int, Field(ge=1, le=65_536)]
-    """Pictures in one step of the optimisation, over all instances together."""
-    flip: bool
-    """Whether half of the training pictures are mirrored; false where left and right differ in meaning."""
-    seed: Annotated[int, Field(ge=0, le=2_147_483_647)]
-    """Where every random choice begins; the same seed repeats a run."""
+class Weights(Section):
+    key: Annotated[str, Field(pattern=r"^weights/[A-Za-z0-9._-]{1,200}\.(pt|pth|bin)$")]
+    """The file, in this stage's bucket: a state_dict, as torchvision publishes them."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """The SHA-256 that the file must have; a job that finds another one ends before it reads the weights."""
 
 
 class Dimension(Section):
@@ -95,6 +88,8 @@ class Training(Section):
     log_days: LogDays
     """Days for which the log of what started the pipeline is kept; the jobs' logs are SageMaker's, and stay."""
     hyperparameters: Hyperparameters
+    weights: Weights | None = None
+    """What trials and training begin from, instead of random weights."""
     tuning: Tuning
     processing: Processing
     spot: Spot | None = None

@@ -44,6 +44,8 @@ class JobData:
     writes: Sequence[str]
     resumes: Sequence[str] = field(default=())
     """Read and written: where checkpoints come back from."""
+    files: Sequence[str] = field(default=())
+    """Read: single objects, by their whole keys."""
 
 
 @dataclass(frozen=True)
@@ -123,11 +125,20 @@ def _data(data: JobData, bucket: s3.IBucket) -> list[iam.PolicyStatement]:
                         *(f"{prefix}/*" for prefix in data.reads),
                         # Checkpoints are looked for without a slash at the end.
                         *(f"{prefix}*" for prefix in data.resumes),
+                        # A channel looks for one object by its whole key too.
+                        *data.files,
                     ]
                 }
             },
         ),
-        iam.PolicyStatement(sid="ReadInput", actions=["s3:GetObject"], resources=below([*data.reads, *data.resumes])),
+        iam.PolicyStatement(
+            sid="ReadInput",
+            actions=["s3:GetObject"],
+            resources=[
+                *below([*data.reads, *data.resumes]),
+                *(bucket.arn_for_objects(file) for file in data.files),
+            ],
+        ),
         iam.PolicyStatement(
             sid="WriteOutput",
             actions=["s3:AbortMultipartUpload", "s3:PutObject"],

@@ -172,13 +172,13 @@ def hyperparameters(config: Training, places: Places, model_name: str) -> dict[s
         # A file of the code channel: the toolkit cannot fetch from S3 in a container without a network.
         "sagemaker_submit_directory": f"{CODE}/{places.code_file}",
         "name": model_name,
-        "architecture": own.architecture,
-        "input-size": str(own.input_size),
-        "epochs": str(own.epochs),
-        "batch-size": str(own.batch_size),
-        "flip": str(own.flip).lower(),
-        "seed": str(own.seed),
+        **{name.replace("_", "-"): _text(value) for name, value in own.model_dump().items()},
+        **({"weights-sha256": config.weights.sha256} if config.weights else {}),
     }
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _algorithm(image: str) -> Json:
@@ -201,6 +201,8 @@ def _job(
 ) -> Json:
     data = get("Steps.Prepare.ProcessingOutputConfig.Outputs['data'].S3Output.S3Uri")
     inputs = {**{name: join("/", data, name, "") for name in channels}, "code": places.code_uri}
+    if config.weights:
+        inputs["weights"] = f"s3://{places.bucket}/{config.weights.key}"
     resources: Json = {"InstanceType": instance_type, "InstanceCount": count, "VolumeSizeInGB": config.volume_gb}
     stopping: Json = {"MaxRuntimeInSeconds": config.max_run_seconds}
     if config.encrypt_volume:

@@ -9,6 +9,10 @@ from tests.config.stage_file import changed, faults
 
 NVME = "keeps its data on local NVMe, for which SageMaker takes no key of a job's; set training.encrypt_volume = false"
 RATE = {"name": "learning_rate", "range": [0.001, 0.1]}
+ALPHA = {"name": "cutmix", "values": [0.5, 1.0]}
+WEIGHTS = {"key": "weights/resnet50-11ad3fa6.pth", "sha256": f"11ad3fa6{'0' * 56}"}
+HEAD = {"training__hyperparameters__stage": "head", "training__weights": WEIGHTS}
+BF16 = {"training__hyperparameters__precision": "bf16"}
 SENTENCES = [
     (
         {"stage__region": "xx-nowhere-1", "network__zones": ["xx-nowhere-1a", "xx-nowhere-1b"]},
@@ -77,6 +81,48 @@ SENTENCES = [
         "training.hyperparameters.batch_size = 2: is below training.instance_count = 3, so that an instance would have "
         "no picture of it; raise it to that or more",
     ),
+    (
+        {"training__weights": {**WEIGHTS, "sha256": "0" * 64}},
+        f'training.weights.sha256 = "{"0" * 64}": is of another file: training.weights.key says that it begins with '
+        "11ad3fa6; take the file's own",
+    ),
+    (
+        {"training__weights": {**WEIGHTS, "key": "models/resnet50.pth"}},
+        'training.weights.key = "models/resnet50.pth": must match ^weights/',
+    ),
+    (
+        {"training__weights": {"key": WEIGHTS["key"]}},
+        "training.weights.sha256 is missing (The SHA-256 that the file must have; a job that finds another one ends",
+    ),
+    (
+        {**HEAD, "training__hyperparameters__cutmix": 1},
+        'training.hyperparameters.cutmix = 1.0: lays boxes of pictures in others, and with stage = "head" there are '
+        "only features; set cutmix = 0.0",
+    ),
+    (
+        {**HEAD, "training__tuning__space": [RATE, ALPHA]},
+        'training.tuning.space[1].name = "cutmix": is of no use with stage = "head", which freezes the network; take it',
+    ),
+    (
+        {"training__tuning__space": [RATE, {"name": "label_smoothing", "range": [0.1, 1.5]}]},
+        "training.tuning.space[1].range = [0.1, 1.5]: holds 1.5, and label_smoothing must be less than 1; take that out",
+    ),
+    (
+        {"training__tuning__space": [{"name": "batch_size", "values": [0, 32]}]},
+        "training.tuning.space[0].values = [0, 32]: holds 0, and batch_size must be greater than or equal to 1; take",
+    ),
+    (
+        {"training__tuning__space": [{"name": "mixup", "values": ["much", 0.2]}]},
+        'training.tuning.space[0].values = ["much", 0.2]: holds "much", and mixup must be a valid number; take that out',
+    ),
+    (
+        {"training__hyperparameters__mixup": float("inf")},
+        "training.hyperparameters.mixup = inf: must be a finite number",
+    ),
+    (
+        {"training__hyperparameters__stage": "heads"},
+        'training.hyperparameters.stage = "heads": must be "finetune", "head" or "both"',
+    ),
     ({"training__instance_count": 101}, "training.instance_count = 101: must be less than or equal to 100"),
     ({"training__max_run_seconds": 2_419_201}, "training.max_run_seconds = 2419201: must be less than or equal to"),
     ({"training__minimum_accuracy": 1.1}, "training.minimum_accuracy = 1.1: must be less than or equal to 1"),
@@ -92,6 +138,34 @@ def test_what_cannot_work_is_refused_in_a_sentence(changes, sentence):
 WARNINGS = [
     ({"training__tuning__parallel": 6}, "training.tuning.parallel = 6: starts all training.tuning.jobs = 6 at once"),
     ({"training__instance_type": "ml.t3.medium"}, 'training.instance_type = "ml.t3.medium": is burstable'),
+    (
+        {"training__hyperparameters__stage": "both"},
+        'training.hyperparameters.stage = "both": freezes random weights, since there is no [training.weights], and a '
+        "head on features that nobody trained learns little; add that section, or set stage",
+    ),
+    (
+        {"training__hyperparameters__layer_decay": 0.7},
+        "training.hyperparameters.layer_decay = 0.7: holds back what begins from random weights, since there is no "
+        "[training.weights]; add that section, or set layer_decay = 1.0",
+    ),
+    (
+        {"training__hyperparameters__freeze_norm": True},
+        "training.hyperparameters.freeze_norm = true: holds back what begins from random weights",
+    ),
+    (
+        {**HEAD, "training__hyperparameters__augment": "trivial"},
+        'training.hyperparameters.augment = "trivial": has no effect with stage = "head", which freezes the network; '
+        'set augment = "crop"',
+    ),
+    (
+        {**BF16, "training__tuning__instance_type": "ml.m7i.xlarge"},
+        'training.instance_type = "ml.m5.xlarge": has no units for bf16, so that training.hyperparameters.precision = '
+        '"bf16" saves no time on it; set that to "fp32", or choose ml.m7i.xlarge or ml.g5.xlarge',
+    ),
+    (
+        {**BF16, "training__instance_type": "ml.c7i.xlarge"},
+        'training.tuning.instance_type = "ml.m5.xlarge": has no units for bf16',
+    ),
 ]
 
 
@@ -108,6 +182,23 @@ def test_what_works_but_likely_not_as_meant_is_warned_about(changes, sentence):
         {"training__spot": {"max_wait_seconds": 3600}},
         {"training__tuning__jobs": 1, "training__tuning__parallel": 1},
         {"training__instance_count": 3},
+        HEAD,
+        {**HEAD, "training__hyperparameters__mixup": 0.2},
+        {"training__weights": {**WEIGHTS, "key": "weights/own.pt", "sha256": "0" * 64}},
+        {
+            "training__weights": WEIGHTS,
+            "training__hyperparameters__stage": "both",
+            "training__hyperparameters__layer_decay": 0.7,
+            "training__hyperparameters__freeze_norm": True,
+            "training__hyperparameters__augment": "trivial",
+            "training__hyperparameters__cutmix": 1,
+        },
+        {
+            **BF16,
+            "training__encrypt_volume": False,
+            "training__instance_type": "ml.g5.xlarge",
+            "training__tuning__instance_type": "ml.c7i-flex.xlarge",
+        },
     ],
 )
 def test_what_works_is_let_through_in_silence(changes):
@@ -128,3 +219,19 @@ def test_the_types_are_those_of_the_service(ours, theirs):
 )
 def test_gpus_are_told_by_the_family(instance_type, gpu):
     assert instances.has_gpu(instance_type) is gpu
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "short"),
+    [
+        ("ml.g5.xlarge", True),
+        ("ml.p4d.24xlarge", True),
+        ("ml.m7i.large", True),
+        ("ml.r8i-flex.large", True),
+        ("ml.g4dn.xlarge", False),
+        ("ml.m6i.large", False),
+        ("ml.c5.xlarge", False),
+    ],
+)
+def test_units_for_short_floats_are_told_by_the_family(instance_type, short):
+    assert instances.computes_bf16(instance_type) is short

@@ -157,7 +157,9 @@ def test_hyperparameters_are_flags_of_the_training_script(tmp_path):
     for channel in ("train", "valid", "test", "model-dir"):
         words += [f"--{channel}", str(tmp_path)]
     parsed, config = parse(words, ""), load_stage("dev")[0].training.hyperparameters
-    assert {name: getattr(parsed, name) for name in type(config).model_fields} == config.model_dump()
+    fixed = {name: value for name, value in config.model_dump().items() if name.replace("_", "-") not in tuned}
+    assert len(fixed) == len(type(config).model_fields) - len(tuned)
+    assert {name: getattr(parsed, name) for name in fixed} == fixed
     assert parsed.name == "whippet"
 
 
@@ -359,11 +361,24 @@ SETTINGS = {
     "training__hyperparameters__seed": (9, "Train", "HyperParameters.seed"),
     "training__hyperparameters__architecture": ("other", "Train", "HyperParameters.architecture"),
     "training__hyperparameters__flip": (False, "Train", "HyperParameters.flip"),
+    "training__hyperparameters__stage": ("both", "Train", "HyperParameters.stage"),
+    "training__hyperparameters__normalise": ("data", "Train", "HyperParameters.normalise"),
+    "training__hyperparameters__learning_rate": (0.0007, "Train", "HyperParameters.learning-rate"),
+    "training__hyperparameters__weight_decay": (0.0301, "Train", "HyperParameters.weight-decay"),
+    "training__hyperparameters__warm_up": (0.21, "Train", "HyperParameters.warm-up"),
+    "training__hyperparameters__layer_decay": (0.71, "Train", "HyperParameters.layer-decay"),
+    "training__hyperparameters__freeze_norm": (True, "Train", "HyperParameters.freeze-norm"),
+    "training__hyperparameters__augment": ("trivial", "Train", "HyperParameters.augment"),
+    "training__hyperparameters__label_smoothing": (0.11, "Train", "HyperParameters.label-smoothing"),
+    "training__hyperparameters__mixup": (0.2, "Train", "HyperParameters.mixup"),
+    "training__hyperparameters__cutmix": (1.1, "Train", "HyperParameters.cutmix"),
+    "training__hyperparameters__ema": (0.998, "Train", "HyperParameters.ema"),
+    "training__hyperparameters__precision": ("bf16", "Train", "HyperParameters.precision"),
     "training__tuning__instance_type": ("ml.c6i.xlarge", "Tune", "TrainingJobDefinition.ResourceConfig.InstanceType"),
     "training__tuning__jobs": (8, "Tune", "HyperParameterTuningJobConfig.ResourceLimits.MaxNumberOfTrainingJobs"),
     "training__tuning__parallel": (4, "Tune", "HyperParameterTuningJobConfig.ResourceLimits.MaxParallelTrainingJobs"),
     "training__tuning__space": (
-        [{"name": "learning_rate", "range": [0.001, 0.5], "scale": "logarithmic"}],
+        [{"name": "clip_norm", "range": [0.001, 0.5], "scale": "logarithmic"}],
         "Tune",
         "HyperParameterTuningJobConfig.ParameterRanges.ContinuousParameterRanges.0.MaxValue",
     ),
@@ -377,9 +392,13 @@ SETTINGS = {
 }
 
 
+WEIGHTS = {"key": "weights/resnet50-11ad3fa6.pth", "sha256": f"11ad3fa6{'ab' * 28}"}
+
+
 @pytest.fixture(scope="module")
 def set_anew():
-    return variants.rooms(**{key: value for key, (value, *_) in SETTINGS.items()})["training"]
+    changes = {key: value for key, (value, *_) in SETTINGS.items()}
+    return variants.rooms(**changes, training__weights=WEIGHTS)["training"]
 
 
 @pytest.mark.parametrize("key", SETTINGS)
@@ -390,6 +409,32 @@ def test_setting_reaches_its_argument(set_anew, key):
         found = found[int(part) if part.isdigit() else part]
     wanted = value[0]["range"][1] if isinstance(value, list) else value
     assert str(found).lower() == str(wanted).lower()
+
+
+@pytest.mark.parametrize("step", ["Tune", "Train"])
+def test_weights_come_as_a_channel_with_the_hash_that_they_must_have(set_anew, step):
+    found = job(set_anew, step)
+    channels = {one["ChannelName"]: one["DataSource"]["S3DataSource"]["S3Uri"] for one in found["InputDataConfig"]}
+    assert uri(channels["weights"]) == f"s3://BUCKET/{WEIGHTS['key']}"
+    values = found.get("HyperParameters") or found["StaticHyperParameters"]
+    assert values["weights-sha256"] == "SHA256"
+    assert str(synth.only(set_anew, "AWS::SageMaker::Pipeline")).count(WEIGHTS["sha256"]) == 2  # each step's, in full
+    assert shape_faults(pipelines.steps(set_anew)[step]) == ""
+
+
+@pytest.mark.parametrize("step", JOBS)
+def test_trials_and_training_alone_read_the_weights_and_nothing_beside_them(set_anew, step):
+    with_weights, without = (statements(roles(template)[f"{step}Role"]) for template in (set_anew, training()))
+    if step in ("Tune", "Train"):
+        found, read = without["FindInput"], without["ReadInput"]
+        looked_for = (*found[3]["StringLike"]["s3:prefix"], WEIGHTS["key"])
+        without["FindInput"] = (*found[:3], {"StringLike": {"s3:prefix": looked_for}})
+        without["ReadInput"] = (*read[:2], tuple(sorted((*read[2], f"<data:Bucket.Arn>/{WEIGHTS['key']}"))))
+    assert with_weights == without
+
+
+def test_without_weights_nothing_speaks_of_them():
+    assert "weights" not in str(pipelines.definition(training()))
 
 
 def intake(template, kind, part=""):

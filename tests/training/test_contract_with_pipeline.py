@@ -8,11 +8,12 @@ from typing import get_args
 import pytest
 
 from config.rules.training import WHOLE_NUMBERS
+from config.sections.hyperparameters import Hyperparameters
 from config.sections.model import Model
 from config.sections.training import Dimension
 from stacks.constructs.training_metrics import training_metrics
 from tests.training.conftest import Trained
-from training.arguments import parse
+from training.arguments import CHANNELS, parse
 from training.artifact import FILES, file_sha256
 from training.evaluate import main
 
@@ -51,6 +52,38 @@ def test_everything_that_a_stage_file_may_vary_is_a_flag(name: str) -> None:
     flags = [word for folder in ("train", "valid", "model-dir") for word in (f"--{folder}", "x")]
     value = 3 if name in WHOLE_NUMBERS else 0.5
     assert getattr(parse([*flags, "--trial", "true", f"--{name.replace('_', '-')}", str(value)], ""), name) == value
+
+
+# Flags that no stage file sets -> who does.
+NOT_KEYS = {
+    **dict.fromkeys(("train", "valid", "test"), "SageMaker, by the channel"),
+    **dict.fromkeys(("model_dir", "report_dir"), "SageMaker, by the variable"),
+    "checkpoints": "the job asks for the folder, and training finds it",
+    "checkpoint_seconds": "two minutes suit any job: a spot instance is taken back two minutes after it was said",
+    "trial": "the pipeline, for the tuner's jobs alone",
+    "name": "stage.project",
+    "weights": "the channel of training.weights.key",
+    "weights_sha256": "training.weights.sha256",
+    "features": "a job that is started by hand, with a channel of that name; the pipeline's jobs each compute them",
+    "cache": "a folder that outlives a job; a job's own goes with it",
+    "on_bad_image": "the preparing step has left such pictures out",
+    "on_duplicate": "the preparing step has told of them",
+    "threads": "PyTorch, which takes an instance's own",
+    "ranks": "training, which takes one for each GPU",
+}
+
+
+def test_every_flag_is_a_key_of_the_stage_file_or_somebody_elses_to_set() -> None:
+    flags = vars(parse([word for folder in (*CHANNELS, "model-dir") for word in (f"--{folder}", "x")], ""))
+    assert flags.keys() - Hyperparameters.model_fields.keys() == NOT_KEYS.keys()
+    assert Hyperparameters.model_fields.keys() <= flags.keys()
+
+
+@pytest.mark.parametrize("name", ["stage", "normalise", "augment", "precision"])
+def test_every_word_that_a_stage_file_takes_is_one_that_training_takes(name: str) -> None:
+    folders = [word for folder in (*CHANNELS, "model-dir") for word in (f"--{folder}", "x")]
+    for word in get_args(Hyperparameters.model_fields[name].annotation):
+        assert getattr(parse([*folders, f"--{name}", word], ""), name) == word
 
 
 @pytest.fixture

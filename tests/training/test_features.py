@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -116,3 +117,21 @@ def test_head_is_trained_and_nothing_else(pictures: Path, tmp_path: Path, capsys
     # what was measured on features is what the exported network does
     best = float(re.findall(r"best_valid_accuracy=(\S+)", said)[0])
     assert f'"accuracy": {best}' in (tmp_path / "model" / "model.json").read_text()
+
+
+def test_cutmix_is_for_pictures_and_never_mixes_the_labels_of_features(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A box of features is none: rows of the batch would be swapped, and every label mixed."""
+    seen, really = [], train.train
+
+    def noted(network: torch.nn.Module, *words: Any) -> Any:
+        seen.append((isinstance(network, torch.nn.Linear), words[2].cutmix))
+        return really(network, *words)
+
+    monkeypatch.setattr(train, "train", noted)
+    flags = ["--stage", "both", "--cutmix", "1", "--epochs", "1", "--threads", "1", "--trial", "true"]
+    for name in ("train", "valid"):
+        flags += [f"--{name}", str(pictures / name)]
+    assert train.main([*flags, "--model-dir", str(tmp_path)]) == 0
+    assert seen == [(True, 0.0), (False, 1.0)]

@@ -57,6 +57,13 @@ def test_impossible_flag_is_told_by_name(flags: tuple[str, str]) -> None:
         parse([*FOLDERS, *flags], "")
 
 
+def test_cutmix_of_a_head_alone_is_refused() -> None:
+    with pytest.raises(
+        TrainingError, match=r"--cutmix 1.0: lays boxes of pictures in others, and --stage head has only"
+    ):
+        parse([*FOLDERS, "--stage", "head", "--cutmix", "1"], "")
+
+
 def test_exported_network_is_one_file_with_a_dynamic_batch(trained: Trained) -> None:
     graph = onnx.load(trained.model_dir / "model.onnx").graph
     assert graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
