@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from config.instances import BURSTABLE_FAMILIES, HOSTED_TYPES, NVME_FAMILIES, family
 from config.rules.table import Finding, rule
-from config.sections.model import Model
 from config.sections.scaling import Scaling
 from config.sections.serving import Serving
 
@@ -25,13 +24,6 @@ def types_are_hosted(serving: Serving) -> Iterator[Finding]:
     for key, kind in instance_types(serving):
         if kind not in HOSTED_TYPES:
             yield Finding(key, kind, "is no type that SageMaker hosts endpoints on; choose ml.m5.large")
-
-
-@rule("serving", "model")
-def the_starter_has_one_network(serving: Serving, model: Model) -> Iterator[Finding]:
-    if serving.precision == "int8" and model.artifact == "starter":
-        message = 'the starter model has no network in 8 bits; set it to "fp32", or model.artifact to one that has'
-        yield Finding("serving.precision", serving.precision, message)
 
 
 @rule("serving")

@@ -46,9 +46,6 @@ def pipeline(*before, after=()):
 
 REFUSED = [
     # the network
-    ({"serving__precision": "int8"},
-     'serving.precision = "int8": the starter model has no network in 8 bits; set it to "fp32", or model.artifact to '
-     "one that has"),
     ({"serving__precision": "bf16"}, 'serving.precision = "bf16": must be "fp32" or "int8"'),
     # serverless
     ({**SERVERLESS, "serving__serverless": {"memory_mb": 1500, "max_concurrency": 5}},
