@@ -82,11 +82,6 @@ SENTENCES = [
         "no picture of it; raise it to that or more",
     ),
     (
-        {"training__weights": {**WEIGHTS, "sha256": "0" * 64}},
-        f'training.weights.sha256 = "{"0" * 64}": is of another file: training.weights.key says that it begins with '
-        "11ad3fa6; take the file's own",
-    ),
-    (
         {"training__weights": {**WEIGHTS, "key": "models/resnet50.pth"}},
         'training.weights.key = "models/resnet50.pth": must match ^weights/',
     ),
@@ -138,6 +133,11 @@ def test_what_cannot_work_is_refused_in_a_sentence(changes, sentence):
 WARNINGS = [
     ({"training__tuning__parallel": 6}, "training.tuning.parallel = 6: starts all training.tuning.jobs = 6 at once"),
     ({"training__instance_type": "ml.t3.medium"}, 'training.instance_type = "ml.t3.medium": is burstable'),
+    (
+        {"training__weights": {**WEIGHTS, "sha256": "0" * 64}},
+        f'training.weights.sha256 = "{"0" * 64}": begins otherwise than training.weights.key says, if 11ad3fa6 is a '
+        "hash; take that of the file",
+    ),
     (
         {"training__hyperparameters__stage": "both"},
         'training.hyperparameters.stage = "both": freezes random weights, since there is no [training.weights], and a '
