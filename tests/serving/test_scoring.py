@@ -106,6 +106,7 @@ def without_8_bits(folder: Path, verdict: dict[str, object] | None) -> Path:
     path = folder / "model.json"
     metadata = json.loads(path.read_text())
     metadata.pop("int8", None)
+    metadata["files"].pop("model.int8.onnx", None)
     path.write_text(json.dumps(metadata | ({"int8": verdict} if verdict else {})))
     return folder
 
