@@ -8,7 +8,8 @@ REASONS = {
     },
     "CKV_AWS_27": {
         "IntakeFailures": "SQS encrypts it with a key of its own; a message names an object and holds none of it, and "
-        "under a key of ours EventBridge would need leave to use it"
+        "under a key of ours EventBridge would need leave to use it",
+        "IntakePictures": "As IntakeFailures",
     },
     "CKV_AWS_136": {ANY: "The image is public code; ECR encrypts it with its own key"},
     "CKV_AWS_116": {ANY: "Called synchronously, so that whoever calls gets the error; a queue would get nothing"},

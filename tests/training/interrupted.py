@@ -71,8 +71,9 @@ def main(words: list[str]) -> None:
     last = step(folder / "whole")
     while True:
         number = start(pictures, folder / "killed", flags)
-        # anywhere: a step that lies behind already is one soon after the start
-        moment = rng.randrange(last) if killed < kills else never
+        # now soon after the start, now some steps further than before, so that every speed of machine sees both
+        further = step(folder / "killed") + 1 + rng.randrange(max(1, last // 10))
+        moment = rng.choice((0, further)) if killed < kills else never
         if ended(number, before_step=moment, folder=folder / "killed"):
             break
         time.sleep(rng.uniform(0, 0.1))
