@@ -53,7 +53,7 @@ bench-synth: .venv/ready ## how long a stage's synth takes beside a flat app of 
 bench-serve: .venv/ready ## how fast serving/ answers beside AWS's stack and LitServe, which it installs apart; 15 minutes
 	@$(VENV)/python -m bench.serve
 
-bench-train: .venv/ready ## how fast training is beside the loop that users had and beside PIL with a DataLoader; 8 minutes
+bench-train: .venv/ready ## how fast training is beside the loop that users had and beside PIL with a DataLoader; 13 minutes
 	@$(VENV)/python -m bench.train
 
 bench-lambda: .venv/ready ## what the predict function costs to start, to call and to attack, beside the course project's handler
