@@ -27,7 +27,7 @@ setup: .venv/ready ## virtual environment, CDK CLI and Node; the other targets c
 	@$(PYTHON) scripts/setup.py --tool $* && touch $@
 
 demo: .venv/ready ## the whole system on this machine: deploy, train, promote, predict; DEMO_DATA=DIR for your own images
-	@$(VENV)/python -m ops.demo
+	@$(VENV)/python -m ops demo
 
 test: .venv/ready-dev lint ## prove it: lint, types and every test that takes seconds, offline
 	@$(VENV)/python -m pytest -m "not slow"

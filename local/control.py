@@ -27,6 +27,7 @@ from local.tls import CA_VARIABLES, Certificates
 DEFAULT_PORT = 4566
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
+API_VARIABLE = "AWS_ENDPOINT_URL_EXECUTE_API"
 LAUNCH_SECONDS = 60.0
 START_SECONDS = 60.0
 STOP_SECONDS = 45.0
@@ -228,6 +229,8 @@ def environment(found: Running | None = None) -> dict[str, str]:
     return {
         "AWS_ENDPOINT_URL": found.facts.url,
         "AWS_ENDPOINT_URL_S3": found.facts.url,
+        # No AWS client reads this one: HTTP APIs have addresses of their own, which all lead here.
+        API_VARIABLE: f"http://127.0.0.1:{found.facts.http_port}",
         "AWS_ACCESS_KEY_ID": found.facts.account,
         "AWS_SECRET_ACCESS_KEY": secret,
         "AWS_REGION": found.facts.region,
@@ -236,6 +239,11 @@ def environment(found: Running | None = None) -> dict[str, str]:
         **dict.fromkeys(CA_VARIABLES, bundle),
         "NODE_EXTRA_CA_CERTS": bundle,
     }
+
+
+def environment_of_account(number: str | None) -> dict[str, str] | None:
+    """For programs that work in this account, where it is one that only the embedded AWS has; None for any other."""
+    return subprocess_environment() if number == DEFAULT_ACCOUNT else None
 
 
 # Set on a user's machine, each would send the client elsewhere than `environment` says.

@@ -1,23 +1,31 @@
-"""The operator's command line: `python -m ops COMMAND --stage NAME [--json]`; `python -m ops` lists the commands.
+"""The operator's command line: `python -m ops COMMAND --stage NAME [--json]`, or `whippet COMMAND ...`.
 
-A command is a module with `add_arguments(parser)` and `run(arguments) -> int`, read only when it is called.
+Without a command it lists them. Exit status: 0 done; 1 something to put right; 2 words that it does not know; 3 AWS was
+not reached or did not let us; 4 what was asked for ran and failed; 5 a gate holds; 130 interrupted.
 """
 
 import argparse
 import importlib
+import json
 import sys
+from types import ModuleType
+from typing import NoReturn
 
-from config import ConfigError
-from ops.console import fail
 from ops.errors import OperatorError
 
-# Name -> module and what it is for, as the list says it.
+# Name -> what it is for, as the list says it. Its words stand in ops/commands/NAME.py.
 COMMANDS = {
-    "demo": ("ops.demo", "the whole system on this machine: deploy, predict, look around"),
-    "destroy": ("ops.destroy", "take a stage away, and say what stays and why"),
-    "page": ("ops.page", "the page to try an image, with requests that your credentials sign"),
+    "demo": "the whole system on this machine: deploy, predict, look around",
+    "destroy": "take a stage away, and say what stays and why",
+    "page": "the page to try an image, with requests that your credentials sign",
 }
-INTERRUPTED = 130
+UNKNOWN_WORDS, INTERRUPTED = 2, 130
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One sentence, and where to read more."""
+        self.exit(UNKNOWN_WORDS, f"{message}; `{self.prog} --help` tells more.\n")
 
 
 def main(words: list[str] | None = None) -> int:
@@ -26,23 +34,52 @@ def main(words: list[str] | None = None) -> int:
         sys.stdout.write(_listing())
         return 0
     if words[0] not in COMMANDS:
-        return fail(f"There is no command `{words[0]}`; the commands are {', '.join(COMMANDS)}.")
-    module = importlib.import_module(COMMANDS[words[0]][0])
-    parser = argparse.ArgumentParser(prog=f"python -m ops {words[0]}", description=str(module.__doc__).splitlines()[0])
+        sys.stderr.write(f"There is no command `{words[0]}`; the commands are {', '.join(COMMANDS)}.\n")
+        return UNKNOWN_WORDS
+    module = importlib.import_module(f"ops.commands.{words[0].replace('-', '_')}")
+    parser = Parser(prog=f"python -m ops {words[0]}", description=str(module.__doc__))
     module.add_arguments(parser)
     arguments = parser.parse_args(words[1:])
+    return _run(module, arguments)
+
+
+def _run(module: ModuleType, arguments: argparse.Namespace) -> int:
     try:
         return int(module.run(arguments))
-    except (ConfigError, OperatorError) as error:
-        return fail(str(error))
     except KeyboardInterrupt:
-        fail(getattr(module, "INTERRUPTED_SENTENCE", "Interrupted."))
+        sys.stderr.write(f"{getattr(module, 'INTERRUPTED_SENTENCE', 'Interrupted.')}\n")
         return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read has read enough, as `head` does; what is still to be written has nowhere to go.
+        sys.stdout = None
+        return 0
+    except Exception as error:  # each kind known is a sentence; the rest is a fault of ours and keeps its traceback
+        known = _known(error)
+        if known is None:
+            raise
+        sys.stderr.write(f"{known}\n")
+        if getattr(arguments, "json", False):
+            sys.stdout.write(json.dumps({"error": str(known), "status": known.status}) + "\n")
+        return known.status
+
+
+def _known(error: Exception) -> OperatorError | None:
+    if isinstance(error, OperatorError):
+        return error
+    names = {kind.__name__ for kind in type(error).__mro__}
+    # By name, since a command that needs neither must not read pydantic or botocore to say so.
+    if names & {"ConfigError", "LocalError", "CdkError"}:
+        return OperatorError(str(error))
+    if names & {"BotoCoreError", "ClientError"}:
+        from ops.weather import sentence_of  # noqa: PLC0415
+
+        return sentence_of(error)
+    return None
 
 
 def _listing() -> str:
     width = max(map(len, COMMANDS))
-    lines = [f"  {name:<{width}}  {purpose}" for name, (_, purpose) in COMMANDS.items()]
+    lines = [f"  {name:<{width}}  {purpose}" for name, purpose in COMMANDS.items()]
     return "\n".join(["usage: python -m ops COMMAND ...; each explains itself with --help", "", *lines, ""])
 
 

@@ -1,6 +1,7 @@
 """The account that a stage lives in: clients for it, and the environment for programs that need the same credentials.
 
-A stage of the account that only the embedded AWS has is looked for there; any other by the user's own credentials.
+The ordinary AWS environment chooses it (profile, region, endpoint URL). Where that names no endpoint, a stage of the
+account that only the embedded AWS has is looked for there.
 """
 
 import os
@@ -8,37 +9,47 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from config import StageConfig
 from local import control
-from local.home import LocalError, Project
-from ops import cdk
-from ops.errors import OperatorError
+from local.home import LocalError
+from ops.errors import NotReached, OperatorError
+from ops.weather import NO_CREDENTIALS, sentence_of
+
+# "standard" waits longer before each try, with jitter.
+PATIENCE = Config(retries={"mode": "standard", "total_max_attempts": 6}, connect_timeout=10, read_timeout=60)
+ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL"
 
 
 @dataclass(frozen=True)
 class Account:
     region: str
     environment: Mapping[str, str]
-    http_port: int | None = None
-    """Where the embedded AWS serves its HTTP APIs without TLS; None on AWS."""
     number: str = ""
     """Twelve digits, once the credentials have been tried."""
 
     @property
+    def http_port(self) -> int | None:
+        """Where HTTP APIs answer on loopback, without TLS; None where they do at their own addresses."""
+        found = self.environment.get(control.API_VARIABLE)
+        return urlsplit(found).port if found else None
+
+    @property
     def poll_seconds(self) -> float:
         """How often it is worth asking what came of something."""
-        return 5.0 if self.http_port is None else 0.2
+        return 0.2 if ENDPOINT_VARIABLE in self.environment else 5.0
 
     def client(self, service: str) -> Any:  # noqa: ANN401  (boto3 makes its clients at run time)
-        return self._session.client(service, **self._options)
+        return self._session.client(service, config=PATIENCE, **self._options)
 
     @cached_property
     def _session(self) -> Any:  # noqa: ANN401
-        if self.http_port is None:
+        if self.environment is os.environ:
             return boto3.Session(region_name=self.region)
         return boto3.Session(
             region_name=self.region,
@@ -48,26 +59,26 @@ class Account:
 
     @cached_property
     def _options(self) -> dict[str, str]:
-        if self.http_port is None:
+        if self.environment is os.environ:
             return {}
-        return {"endpoint_url": self.environment["AWS_ENDPOINT_URL"], "verify": self.environment["AWS_CA_BUNDLE"]}
+        return {"endpoint_url": self.environment[ENDPOINT_VARIABLE], "verify": self.environment["AWS_CA_BUNDLE"]}
 
     def credentials(self) -> Any:  # noqa: ANN401
         """What signs requests, or a sentence."""
         found = self._session.get_credentials()
         if found is None:
-            raise OperatorError("There are no AWS credentials here: set AWS_PROFILE, or run `aws sso login`.")
+            raise NotReached(NO_CREDENTIALS)
         return found
 
 
 def account_of(config: StageConfig) -> Account:
     """Checked with one call: the credentials work, and belong to the account that the stage file names."""
-    account = _embedded(config) if config.stage.account == control.DEFAULT_ACCOUNT else _real(config)
-    account.credentials()
+    account = Account(config.stage.region, _environment(config.stage.account))
     try:
+        account.credentials()
         found = account.client("sts").get_caller_identity()["Account"]
     except (BotoCoreError, ClientError) as error:
-        raise OperatorError(f"AWS does not take these credentials: {error}") from None
+        raise sentence_of(error) from None
     if config.stage.account not in (None, found):
         raise OperatorError(
             f"These are credentials of account {found}; stage.account says {config.stage.account}. Use the other's."
@@ -75,15 +86,10 @@ def account_of(config: StageConfig) -> Account:
     return replace(account, number=found)
 
 
-def _embedded(config: StageConfig) -> Account:
+def _environment(number: str | None) -> Mapping[str, str]:
+    if ENDPOINT_VARIABLE in os.environ:
+        return os.environ
     try:
-        running = control.running(Project.find(cdk.ROOT).home)
+        return control.environment_of_account(number) or os.environ
     except LocalError as error:
-        raise OperatorError(str(error)) from None
-    if running is None:
-        raise OperatorError("The embedded AWS, where this stage lives, does not run: `python -m local start`.")
-    return Account(config.stage.region, control.subprocess_environment(running), running.facts.http_port)
-
-
-def _real(config: StageConfig) -> Account:
-    return Account(config.stage.region, dict(os.environ))
+        raise OperatorError(f"{error} Stage and embedded AWS are of account {number}.") from None

@@ -1,5 +1,7 @@
 """Steps of long work on the terminal: a spinner and a time each; plain lines where nobody watches."""
 
+import argparse
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -62,3 +64,12 @@ def fail(sentence: str) -> int:
     """One sentence for a person, an exit status for a program."""
     sys.stderr.write(f"{sentence}\n")
     return 1
+
+
+def answer(arguments: argparse.Namespace, data: object, show: Callable[[Console], None]) -> int:
+    """What a command found, on standard output: JSON for a program, else as `show` prints it for a person."""
+    if arguments.json:
+        sys.stdout.write(json.dumps(data, indent=2, default=str) + "\n")
+    else:
+        show(Console(highlight=False, soft_wrap=True))
+    return 0

@@ -20,15 +20,13 @@ import boto3
 from rich.console import Console
 from rich.table import Table
 
-from config import ConfigError, load_stage
+from config import load_stage
 from config.names import Names
 from local import control
-from local.home import LocalError
 from ops import cdk
-from ops.console import Steps, fail
+from ops.console import Steps
 from ops.dataset import Dataset, is_pushed, push, read
-from ops.errors import OperatorError
-from ops.predictions import Prediction, PredictionError, predict
+from ops.predictions import Prediction, predict
 from ops.promotion import Promoted, approve, written
 from ops.training_run import Runs
 
@@ -40,8 +38,6 @@ STAGES = cdk.ROOT / ".whippet" / "stages"
 # Few and easily told apart: enough to see the whole way, in a minute of training.
 DRAWN = ("--train=400", "--valid=80", "--test=80", "--labels=blue_circle,checkerboard,red_circle,ring")
 SHOWN = 10
-INTERRUPTED = 130
-INTERRUPTED_SENTENCE = "Interrupted. `make demo` goes on where this stopped; `python -m local stop` ends what runs."
 
 
 @dataclass(frozen=True)
@@ -57,25 +53,8 @@ class Demo:
     seconds: dict[str, float]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m ops.demo", description=(__doc__ or "").splitlines()[0])
-    add_arguments(parser)
-    try:
-        return run(parser.parse_args())
-    except KeyboardInterrupt:
-        fail(INTERRUPTED_SENTENCE)
-        return INTERRUPTED
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print the result as JSON; progress goes to standard error")
-
-
 def run(arguments: argparse.Namespace) -> int:
-    try:
-        demo = run_demo(Steps(), os.environ.get("DEMO_DATA"))
-    except (ConfigError, LocalError, cdk.CdkError, OperatorError, PredictionError) as error:
-        return fail(str(error))
+    demo = run_demo(Steps(), os.environ.get("DEMO_DATA"))
     if arguments.json:
         sys.stdout.write(json.dumps(asdict(demo), indent=2) + "\n")
     else:
@@ -243,7 +222,3 @@ def show(demo: Demo) -> None:
     console.print('  speak to it as to AWS        eval "$(python -m local env)"')
     console.print("  a change before it is made   cdk diff -c stage=local -c stages=.whippet/stages")
     console.print("  stop; take it all away       python -m local stop; make clean")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -47,14 +47,6 @@ def stacks_of(cloudformation: Client, prefix: str) -> list[DeployedStack]:
     return in_order(stacks, _users(cloudformation, stacks))
 
 
-def outputs_of(cloudformation: Client, name: str) -> dict[str, str] | None:
-    """None where there is no such stack."""
-    for stack in cloudformation.get_paginator("describe_stacks").paginate().search("Stacks[]"):
-        if stack["StackName"] == name:
-            return _outputs(stack)
-    return None
-
-
 def in_order(stacks: Iterable[DeployedStack], users: dict[str, set[str]]) -> list[DeployedStack]:
     """Each after all that use it; those that nothing orders, the youngest rooms of a request's way first.
 

@@ -11,32 +11,22 @@ from dataclasses import asdict
 from botocore.exceptions import ClientError, WaiterError
 from rich.console import Console
 
-from config import load_stage
-from config.names import Names
 from ops import cdk
-from ops.account import account_of
 from ops.console import Steps, fail
 from ops.deployment import DeployedStack, stacks_of
 from ops.errors import OperatorError
 from ops.kept import BUCKET
 from ops.notes import Notes
+from ops.stage import Stage
 from ops.teardown import GROUP, Destroyed, Teardown
 
-INTERRUPTED_SENTENCE = "Interrupted. The same command goes on where this stopped."
 NOTES = cdk.ROOT / ".whippet"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--stage", required=True, help="the stage to take away")
-    parser.add_argument("--yes", action="store_true", help="do not ask")
-    parser.add_argument("--also-data", action="store_true", help="the data too, where stage.retain_data keeps it")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON; progress goes to standard error")
-
-
 def run(arguments: argparse.Namespace) -> int:
-    config, _ = load_stage(arguments.stage)
-    account = account_of(config)
-    prefix = Names(config.stage.project, arguments.stage).stack("")
+    stage = Stage.open(arguments.stage, arguments.stages)
+    account = stage.account
+    prefix = stage.names.stack("")
     # Another account's stage of this name is another stage.
     notes = Notes(NOTES / f"destroy-{arguments.stage}-{account.number}.json")
     stacks = stacks_of(account.client("cloudformation"), prefix)

@@ -19,14 +19,11 @@ from urllib.parse import urlsplit
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
-from config import load_stage
-from config.names import Names
-from ops.account import Account, account_of
-from ops.deployment import outputs_of
+from ops.account import Account
 from ops.errors import OperatorError
+from ops.stage import Stage
 
-INTERRUPTED_SENTENCE = "The page is closed."
-HOST, DEFAULT_PORT = "127.0.0.1", 8765
+HOST = "127.0.0.1"
 TIMEOUT_SECONDS = 35
 MAX_BODY_BYTES = 10_000_000  # what an HTTP API takes
 ROUTES = {("GET", "/"), ("GET", "/healthz"), ("GET", "/openapi.json"), ("POST", "/predict")}
@@ -49,24 +46,9 @@ class Target:
     sign: Callable[[str, str, bytes, Mapping[str, str]], dict[str, str]]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--stage", required=True, help="whose API")
-    parser.add_argument(
-        "--port", type=int, default=DEFAULT_PORT, help=f"on {HOST}; {DEFAULT_PORT} unless said; 0: any free"
-    )
-    parser.add_argument("--json", action="store_true", help="print the page's address as JSON")
-
-
 def run(arguments: argparse.Namespace) -> int:
-    config, _ = load_stage(arguments.stage)
-    account = account_of(config)
-    name = Names(config.stage.project, arguments.stage).stack("api")
-    outputs = outputs_of(account.client("cloudformation"), name)
-    if outputs is None or "Url" not in outputs:
-        raise OperatorError(
-            f"There is no stack {name} in this account: deploy it with `cdk deploy --all -c stage={arguments.stage}`."
-        )
-    with open_page(target_of(account, outputs["Url"]), arguments.port) as server:
+    stage = Stage.open(arguments.stage, arguments.stages)
+    with open_page(target_of(stage.account, stage.output("api", "Url")), arguments.port) as server:
         url = f"http://{HOST}:{server.server_port}/"
         sys.stdout.write(
             json.dumps({"page_url": url}) + "\n" if arguments.json else f"The page: {url}  (Ctrl-C closes it)\n"

@@ -6,11 +6,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops.errors import OperatorError
+
 TIMEOUT_SECONDS = 30
 CONTENT_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
 
 
-class PredictionError(Exception):
+class PredictionError(OperatorError):
     """No answer, or one that is not a prediction."""
 
 

@@ -29,6 +29,9 @@ exec "{bin}/node" "{root}/node_modules/aws-cdk/bin/cdk" "$@"
 """
 CERTIFICATE_HINT = " (behind a proxy with a certificate of its own, set NODE_EXTRA_CA_CERTS to that certificate's file)"
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+WHIPPET_PROGRAM = """#!/bin/sh
+PYTHONPATH="{root}${{PYTHONPATH:+:$PYTHONPATH}}" exec "{bin}/python" -m ops "$@"
+"""
 
 
 class SetupError(Exception):
@@ -61,6 +64,7 @@ def install_project(requirements: str) -> None:
     step("PyTorch", lambda: install_torch(VENV, ROOT / "requirements.txt"))
     step(requirements, lambda: pip(VENV, "install", "-r", str(ROOT / requirements)))
     step("CDK command line", install_cdk)
+    write_program(VENV / "bin" / "whippet", WHIPPET_PROGRAM)
 
 
 def install_tool(name: str) -> None:
@@ -167,13 +171,15 @@ def install_cdk() -> None:
         run([str(node / "bin" / "node"), npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"], env=environment)
     (VENV / "bin" / "node").unlink(missing_ok=True)
     (VENV / "bin" / "node").symlink_to(node / "bin" / "node")
-    write_cdk(VENV / "bin" / "cdk")
+    write_program(VENV / "bin" / "cdk", CDK_PROGRAM)
 
 
-def write_cdk(program: Path) -> None:
-    """`cdk` as installed, found without an activated environment, silent, and with its caches in the project."""
+def write_program(program: Path, text: str) -> None:
+    """`cdk` as installed, found without an activated environment, silent, and with its caches in the project; or
+    `whippet`, which is `python -m ops` from any folder.
+    """
     program.unlink(missing_ok=True)
-    program.write_text(CDK_PROGRAM.format(bin=program.parent, root=ROOT))
+    program.write_text(text.format(bin=program.parent, root=ROOT))
     program.chmod(0o755)
 
 

@@ -1,25 +1,36 @@
 """`python -m ops`: which commands there are, and how each ends that cannot work."""
 
+import json
+import shlex
 import subprocess
 import sys
 
 import pytest
 
 from ops.__main__ import COMMANDS, main
+from ops.errors import WorkFailed
 from tests.synth import ROOT
 
 
 def test_without_a_command_it_lists_them_all(capsys):
     assert main([]) == 0
     said = capsys.readouterr().out
-    for name, (_, purpose) in COMMANDS.items():
+    for name, purpose in COMMANDS.items():
         assert name in said
         assert purpose in said
 
 
 def test_an_unknown_command_is_a_sentence(capsys):
-    assert main(["destory"]) == 1
-    assert capsys.readouterr().err == "There is no command `destory`; the commands are demo, destroy, page.\n"
+    assert main(["destory"]) == 2
+    assert capsys.readouterr().err == f"There is no command `destory`; the commands are {', '.join(COMMANDS)}.\n"
+
+
+def test_an_unknown_word_is_a_sentence(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["destroy", "--stage", "local", "--now"])
+    assert ended.value.code == 2
+    said = "unrecognized arguments: --now; `python -m ops destroy --help` tells more.\n"
+    assert capsys.readouterr().err == said
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -36,10 +47,19 @@ def test_an_unknown_stage_is_a_sentence(name, capsys):
     assert 'there is no stage "porduction"' in capsys.readouterr().err
 
 
-def test_the_list_comes_without_reading_what_the_commands_need():
-    heavy = "{'boto3', 'botocore', 'aws_cdk', 'jsii'}"
-    code = f"import sys; from ops.__main__ import main; main([]); sys.exit(bool({heavy} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, capture_output=True)
+def test_list_and_help_come_without_reading_what_the_commands_need():
+    heavy = {"boto3", "botocore", "aws_cdk", "jsii", "pydantic", "rich", "numpy", "torch", "sagemaker", "PIL"}
+    code = f"""
+import contextlib, sys
+from ops.__main__ import COMMANDS, main
+from ops.errors import WorkFailed
+main([])
+for name in COMMANDS:
+    with contextlib.suppress(SystemExit):
+        main([name, "--help"])
+sys.exit(" ".join({heavy} & set(sys.modules)) or 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
@@ -50,6 +70,37 @@ def test_ctrl_c_ends_a_command_in_a_sentence(monkeypatch, capsys):
     monkeypatch.setattr("ops.destroy.run", interrupted)
     assert main(["destroy", "--stage", "local"]) == 130
     assert capsys.readouterr().err == "Interrupted. The same command goes on where this stopped.\n"
+
+
+def test_what_fails_is_a_sentence_and_with_json_an_object_too(monkeypatch, capsys):
+    def failing(_arguments):
+        raise WorkFailed("Job one failed: out of memory.")
+
+    monkeypatch.setattr("ops.destroy.run", failing)
+    assert main(["destroy", "--stage", "local", "--json"]) == 4
+    said = capsys.readouterr()
+    assert said.err == "Job one failed: out of memory.\n"
+    assert json.loads(said.out) == {"error": "Job one failed: out of memory.", "status": 4}
+
+
+def test_a_fault_of_ours_keeps_its_traceback(monkeypatch):
+    def broken(_arguments):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("ops.destroy.run", broken)
+    with pytest.raises(ZeroDivisionError):
+        main(["destroy", "--stage", "local"])
+
+
+def test_who_reads_a_part_only_ends_a_command_in_silence():
+    code = (
+        "import sys; from ops import destroy\ndestroy.run = lambda _: [print('x' * 99999) for _ in range(99)] and 0\n"
+    )
+    code += "from ops.__main__ import main; sys.exit(main(['destroy', '--stage', 'local']))"
+    done = subprocess.run(
+        f"{sys.executable} -c {shlex.quote(code)} | head -c 1", shell=True, cwd=ROOT, capture_output=True, check=False
+    )
+    assert (done.stdout, done.stderr) == (b"x", b"")
 
 
 def test_credentials_of_another_account_are_a_sentence(monkeypatch):
@@ -85,6 +136,7 @@ def test_no_credentials_are_a_sentence(monkeypatch, tmp_path):
 
 
 def test_a_stage_of_the_embedded_aws_that_does_not_run_is_a_sentence(monkeypatch, capsys):
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     monkeypatch.setattr("local.control.running", lambda _home: None)
     assert main(["destroy", "--stage", "local"]) == 1
-    assert "does not run: `python -m local start`" in capsys.readouterr().err
+    assert "The embedded AWS does not run: `python -m local start`" in capsys.readouterr().err

@@ -2,7 +2,6 @@
 
 import io
 import json
-import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass
 
@@ -12,6 +11,7 @@ from rich.console import Console
 from local import control
 from local.home import LocalError
 from ops import demo
+from ops.__main__ import main
 from ops.console import Steps
 from ops.promotion import Promoted
 from tests.system.deployed import IMAGE, ROOMS
@@ -49,8 +49,7 @@ def ran(deployed, tmp_path_factory):
         patch.setattr(demo, "DRAWN", ("--train=2", "--valid=2", "--test=2", "--labels=checkerboard,red_circle"))
         patch.setattr(demo, "train", lambda *given: Promoted("starter", "starter"))
         patch.setattr(demo, "run_demo", keep)
-        patch.setattr(sys, "argv", ["demo", "--json"])
-        status = demo.main()
+        status = main(["demo", "--json"])
     assert kept, err.getvalue()
     return Ran(status, out.getvalue(), err.getvalue(), kept[0])
 
@@ -110,7 +109,6 @@ def test_demo_ends_in_a_sentence(monkeypatch, capsys, error, status, said):
     def fail():
         raise error
 
-    monkeypatch.setattr(sys, "argv", ["demo"])
     monkeypatch.setattr(control, "start", fail)
-    assert demo.main() == status
+    assert main(["demo"]) == status
     assert said in capsys.readouterr().err

@@ -29,7 +29,7 @@ def signed(deployed):
 @pytest.fixture
 def port(signed):
     facts = signed.running.facts
-    account = Account(facts.region, signed.environment, facts.http_port)
+    account = Account(facts.region, signed.environment)
     with page.open_page(page.target_of(account, signed.outputs(API)["Url"]), 0) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()

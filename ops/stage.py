@@ -1,0 +1,91 @@
+"""A deployed stage as commands meet it: its settings, its account, and names from the outputs of its stacks alone."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from config import StageConfig, load_stage
+from config.load import FOLDER
+from config.names import Names
+from ops.account import Account, account_of
+from ops.errors import OperatorError
+
+# A stack in one of these has no outputs that can be trusted.
+HALF_DEPLOYED = {
+    *("CREATE_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"),
+    *("REVIEW_IN_PROGRESS", "DELETE_IN_PROGRESS", "DELETE_FAILED"),
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    name: str
+    config: StageConfig
+    account: Account
+    folder: Path
+    """Of the stage file."""
+    _stacks: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    """As CloudFormation described them, each asked for once."""
+
+    @classmethod
+    def open(cls, name: str, folder: Path | None = None) -> "Stage":
+        """Checked with one call: the credentials work, and belong to the account that the stage file names."""
+        folder = folder or FOLDER
+        config, _ = load_stage(name, folder)
+        return cls(name, config, account_of(config), folder)
+
+    @property
+    def names(self) -> Names:
+        return Names(self.config.stage.project, self.name)
+
+    def client(self, service: str) -> Any:  # noqa: ANN401  (boto3 makes its clients at run time)
+        return self.account.client(service)
+
+    def outputs(self, room: str) -> dict[str, str]:
+        """Of the stack of this room: data, serving, api, training, workbench, operations ..."""
+        found = self.find(room)
+        if found is None:
+            raise OperatorError(
+                f"Stack {self.names.stack(room)} is not in account {self.account.number}, region "
+                f"{self.account.region}: deploy it first, `cdk deploy --all -c stage={self.name}`."
+            )
+        return found
+
+    def find(self, room: str) -> dict[str, str] | None:
+        """None where the stage has no such stack."""
+        stack = self.names.stack(room)
+        found = self._described(stack)
+        if found is None:
+            return None
+        if found["StackStatus"] in HALF_DEPLOYED:
+            raise OperatorError(
+                f"Stack {stack} is half deployed ({found['StackStatus']}): see its events, then run "
+                f"`cdk deploy {stack} -c stage={self.name}` again."
+            )
+        return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+
+    def output(self, room: str, key: str) -> str:
+        found = self.outputs(room)
+        if key not in found:
+            raise OperatorError(
+                f"Stack {self.names.stack(room)} has no output {key}: it is older than this checkout, or the stage "
+                f"file leaves that part out; deploy it with `cdk deploy --all -c stage={self.name}`."
+            )
+        return found[key]
+
+    def _described(self, stack: str) -> dict[str, Any] | None:
+        if stack not in self._stacks:
+            self._stacks[stack] = _described(self.client("cloudformation"), stack)
+        return self._stacks[stack]
+
+
+def _described(cloudformation: Any, stack: str) -> dict[str, Any] | None:  # noqa: ANN401
+    try:
+        (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationError" and "does not exist" in str(error):
+            return None
+        raise
+    return dict(found)

@@ -1,0 +1,42 @@
+"""What botocore says when the weather is bad, as a sentence with the remedy."""
+
+from botocore import exceptions
+
+from ops.errors import NotReached, OperatorError
+
+NO_CREDENTIALS = "There are no AWS credentials here: set AWS_PROFILE, or run `aws sso login`."
+EXPIRED = "These AWS credentials have expired: run `aws sso login`, or renew them as you got them."
+# Codes as the services send them; the same trouble has several names.
+EXPIRED_CODES = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
+UNKNOWN_CODES = {"UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
+DENIED_CODES = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden"}
+THROTTLED_CODES = {"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown"}
+
+
+def sentence_of(error: Exception) -> OperatorError:
+    match error:
+        case exceptions.NoCredentialsError() | exceptions.PartialCredentialsError():
+            return NotReached(NO_CREDENTIALS)
+        case exceptions.SSOTokenLoadError() | exceptions.UnauthorizedSSOTokenError() | exceptions.TokenRetrievalError():
+            return NotReached(EXPIRED)
+        case exceptions.ProfileNotFound():
+            return NotReached(f"{error}: name one of `aws configure list-profiles`.")
+        case exceptions.HTTPClientError() | exceptions.EndpointConnectionError():
+            return NotReached(f"AWS does not answer: {error} Check the network and the region.")
+        case exceptions.ClientError():
+            return _of_answer(error)
+        case _:
+            return NotReached(f"The AWS client gave up: {error}")
+
+
+def _of_answer(error: exceptions.ClientError) -> OperatorError:
+    code, said = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
+    if code in EXPIRED_CODES:
+        return NotReached(EXPIRED)
+    if code in UNKNOWN_CODES:
+        return NotReached(f"AWS does not know these credentials ({code}): check AWS_PROFILE and the access key.")
+    if code in DENIED_CODES:
+        return NotReached(f"These credentials may not call {error.operation_name}: {said}")
+    if code in THROTTLED_CODES:
+        return NotReached(f"AWS slows us down ({code} at {error.operation_name}), tries included: wait, then repeat.")
+    return OperatorError(f"AWS answered {error.operation_name} with {code}: {said}")
