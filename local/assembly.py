@@ -16,6 +16,7 @@ from local import (
     identity_provider,
     interrupted,
     joints,
+    joints_cloudformation,
     joints_cloudwatch,
     lifecycle,
     pass_role,
@@ -142,14 +143,14 @@ class Assembly:
             self._types_added = True
             hardening.complete_cloudformation()
             self.provisioned.complete_cloudformation()
-            joints.add_resource_types(sagemaker_types(self.hosting, self.endpoints))
-            joints.add_resource_types({"AWS::SageMaker::Pipeline": pipeline_type(self.hosting)})
-            joints.add_resource_types(autoscaling_types(self.autoscaling.service))
-            joints.add_resource_types({"AWS::Budgets::Budget": billing.resource_type()})
-            joints.add_resource_types({"AWS::IAM::OIDCProvider": identity_provider.resource_type()})
+            joints_cloudformation.add_resource_types(sagemaker_types(self.hosting, self.endpoints))
+            joints_cloudformation.add_resource_types({"AWS::SageMaker::Pipeline": pipeline_type(self.hosting)})
+            joints_cloudformation.add_resource_types(autoscaling_types(self.autoscaling.service))
+            joints_cloudformation.add_resource_types({"AWS::Budgets::Budget": billing.resource_type()})
+            joints_cloudformation.add_resource_types({"AWS::IAM::OIDCProvider": identity_provider.resource_type()})
             alarm_formulas.complete_cloudformation()
-            joints.add_resource_types(ec2_types.resource_types())
-            joints.add_resource_types(notebook_types(self.hosting))
+            joints_cloudformation.add_resource_types(ec2_types.resource_types())
+            joints_cloudformation.add_resource_types(notebook_types(self.hosting))
             ec2_images.publish()
 
     def _handler(self, service: JsonService) -> joints.Handler:
@@ -201,7 +202,7 @@ class Assembly:
 
     def resume(self) -> None:
         """On the loop, once state is read back."""
-        interrupted.end(joints.restored_stacks())
+        interrupted.end(joints_cloudformation.restored_stacks())
         self._upkeep = [
             asyncio.create_task(_every(AGE_EVERY_SECONDS, self._age)),
             asyncio.create_task(_every(self.clock.pause(SCALING_EVERY_SECONDS), self._scale)),

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from local import joints
+from local import joints, joints_cloudformation
 from local.cloudformation import Properties, Provisioned, authority
-from local.joints import ResourceType
+from local.joints_cloudformation import ResourceType
 from local.json_service import AwsError
 from local.shapes import ShapeError, coerced, validate
 
@@ -23,7 +23,7 @@ def _create(logical_id: str, properties: Properties, stack: str) -> Provisioned:
     unknown = sorted(set(properties) - set(KNOWN))
     if unknown:
         raise AwsError("ValidationException", f"AWS::Budgets::Budget has no property {', '.join(unknown)}.")
-    budget = {"BudgetName": joints.physical_name(stack, logical_id, NAME_LENGTH), **properties["Budget"]}
+    budget = {"BudgetName": joints_cloudformation.physical_name(stack, logical_id, NAME_LENGTH), **properties["Budget"]}
     limit = budget.get("BudgetLimit")
     if limit:
         # A template writes the amount as a number, the call takes it as a text.

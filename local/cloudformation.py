@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from local import joints
+from local import joints, joints_cloudformation
 from local.authority import ServiceAuthority
 from local.autoscaling import target_key
-from local.joints import ResourceType
+from local.joints_cloudformation import ResourceType
 from local.json_service import Authority, AwsError, Call, JsonService
 from local.records import Document, Scope
 from local.sagemaker.endpoints import Endpoints
@@ -52,7 +52,7 @@ class Kind:
 
     def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
         params = {**properties}
-        params.setdefault(self.name_property, joints.physical_name(stack, logical_id, NAME_LENGTH))
+        params.setdefault(self.name_property, joints_cloudformation.physical_name(stack, logical_id, NAME_LENGTH))
         answer = call(self.service, f"Create{self.name}", self.known(f"Create{self.name}", params))
         return self.provisioned(answer[f"{self.name}Arn"], params[self.name_property])
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from local import bucket_properties, joints
+from local import bucket_properties, joints, joints_cloudformation
 from local.authority import CannotAssume, assume_role
 from local.conditions import with_joins
 from local.encryption import encryption_checks, granted
@@ -254,15 +254,15 @@ def _start_lambda(ca_bundle: str, command: list[str], **options: Foreign) -> "su
 
 def complete_cloudformation() -> None:
     """What its types drop of a template. Once CloudFormation is used: its import is the slowest of all."""
-    joints.wrap_conditions(with_joins)
-    joints.complete_functions_by_template()
-    joints.keep_buckets_that_hold_objects()
-    joints.name_parameters_as_aws_does()
+    joints_cloudformation.wrap_conditions(with_joins)
+    joints_cloudformation.complete_functions_by_template()
+    joints_cloudformation.keep_buckets_that_hold_objects()
+    joints_cloudformation.name_parameters_as_aws_does()
     joints.wrap("services.lambda_svc:_reserved_concurrency", _reserved_by_the_function)
-    joints.add_bucket_property("BucketEncryption", bucket_properties.encryption, "encryption")
-    joints.add_bucket_property("OwnershipControls", bucket_properties.ownership, "ownership_controls")
-    joints.add_bucket_property("LoggingConfiguration", bucket_properties.logging, "logging")
-    joints.add_bucket_property("LifecycleConfiguration", bucket_properties.lifecycle, "lifecycle")
+    joints_cloudformation.add_bucket_property("BucketEncryption", bucket_properties.encryption, "encryption")
+    joints_cloudformation.add_bucket_property("OwnershipControls", bucket_properties.ownership, "ownership_controls")
+    joints_cloudformation.add_bucket_property("LoggingConfiguration", bucket_properties.logging, "logging")
+    joints_cloudformation.add_bucket_property("LifecycleConfiguration", bucket_properties.lifecycle, "lifecycle")
     joints.wrap("services.lambda_svc:_execute_function_with_config_scope", _answer_for_a_broken_function)
 
 
@@ -277,5 +277,7 @@ def _answer_for_a_broken_function(original: Foreign, func: Foreign, event: Mappi
     result = original(func, event)
     custom = isinstance(event, Mapping) and "ResponseURL" in event and "LogicalResourceId" in event
     if custom and isinstance(result, Mapping) and result.get("error"):
-        joints.fail_custom_resource(event, f"The function of {event['LogicalResourceId']} failed: {result.get('body')}")
+        joints_cloudformation.fail_custom_resource(
+            event, f"The function of {event['LogicalResourceId']} failed: {result.get('body')}"
+        )
     return result

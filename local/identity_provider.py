@@ -2,7 +2,7 @@
 
 from local import joints
 from local.cloudformation import Properties, Provisioned, authority, tags
-from local.joints import ResourceType
+from local.joints_cloudformation import ResourceType
 from local.json_service import AwsError
 
 KNOWN = ("ClientIdList", "Tags", "ThumbprintList", "Url")

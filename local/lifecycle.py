@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Iterator
 from datetime import datetime
 
-from local import joints
+from local import joints_s3
 from local.lifecycle_rules import Version, due, moves, upload_is_over
 
 # A pass lets requests through after so many keys.
@@ -16,14 +16,14 @@ KEYS_AT_ONCE = 100
 
 async def apply(now: datetime) -> None:
     """One pass over every bucket with rules. On the loop: no request sees a key half done."""
-    for place in joints.lifecycle_buckets():
+    for place in joints_s3.lifecycle_buckets():
         for _ in _pass(place, now):
             await asyncio.sleep(0)
 
 
-def _pass(place: joints.LifecycleBucket, now: datetime) -> Iterator[None]:
+def _pass(place: joints_s3.LifecycleBucket, now: datetime) -> Iterator[None]:
     """The bucket may change or go whenever this yields, so each key is looked at afresh."""
-    for number, key in enumerate(joints.stored_keys(place)):
+    for number, key in enumerate(joints_s3.stored_keys(place)):
         versions = [
             Version(
                 id=found["version_id"],
@@ -33,21 +33,21 @@ def _pass(place: joints.LifecycleBucket, now: datetime) -> Iterator[None]:
                 tags=found["tags"],
                 storage_class=found["storage_class"],
             )
-            for found in joints.versions_of(place, key)
+            for found in joints_s3.versions_of(place, key)
         ]
         removals = due(place.rules, key, versions, now) if versions else []
         gone = {one.version or versions[-1].id for one in removals}
         for one in removals:
             if one.version is None:
-                joints.expire_object(place, key)
+                joints_s3.expire_object(place, key)
             else:
-                joints.remove_version(place, key, one.version)
+                joints_s3.remove_version(place, key, one.version)
         for move in moves(place.rules, key, versions, now):
             if move.version not in gone:
-                joints.change_storage_class(place, key, move.version, move.storage_class)
+                joints_s3.change_storage_class(place, key, move.version, move.storage_class)
         if number % KEYS_AT_ONCE == KEYS_AT_ONCE - 1:
             yield
-    for upload, key, begun in joints.unfinished_uploads(place):
+    for upload, key, begun in joints_s3.unfinished_uploads(place):
         if upload_is_over(place.rules, key, datetime.fromisoformat(begun), now):
-            joints.abort_upload(place, upload)
+            joints_s3.abort_upload(place, upload)
     yield

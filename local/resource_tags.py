@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from local import joints
+from local import joints, joints_ec2
 from local.json_service import JsonService
 from local.records import Scope
 
@@ -27,7 +27,7 @@ class ResourceTags:
             return found
         match parts[2]:
             case "ec2":
-                return joints.ec2_tags(parts[5].rsplit("/", 1)[-1])
+                return joints_ec2.ec2_tags(parts[5].rsplit("/", 1)[-1])
             case "sagemaker":
                 kept = self._hosting.records.get(Scope(parts[4], parts[3]), "Tags", arn)
                 return {tag["Key"]: tag["Value"] for tag in kept["Tags"]} if kept else None

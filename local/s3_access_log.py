@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote
 from xml.sax.saxutils import unescape
 
-from local import joints
+from local import joints, joints_s3
 from local.gateway import Application, AsgiEvent, AsgiScope, Receive, Send
 from local.s3_operations import operation
 
@@ -32,7 +32,7 @@ logger = logging.getLogger("embedded-aws")
 class Exchange:
     """A request and its answer, as the door saw them."""
 
-    bucket: joints.LoggedBucket
+    bucket: joints_s3.LoggedBucket
     request: AsgiScope
     begun: datetime
     status: int = 0
@@ -64,7 +64,7 @@ class AccessLog:
         self._warned: set[tuple[str, str]] = set()
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
-        bucket = joints.logged_bucket(_host(scope), scope["path"]) if scope["type"] == "http" else None
+        bucket = joints_s3.logged_bucket(_host(scope), scope["path"]) if scope["type"] == "http" else None
         if bucket is None:
             await self._application(scope, receive, send)
             return
@@ -102,12 +102,12 @@ class AccessLog:
             for (bucket, target, prefix), lines in (await asyncio.to_thread(_batches, seen)).items():
                 self._put(bucket, target, prefix, lines)
 
-    def _put(self, bucket: joints.LoggedBucket, target: str, prefix: str, lines: list[str]) -> None:
+    def _put(self, bucket: joints_s3.LoggedBucket, target: str, prefix: str, lines: list[str]) -> None:
         """On the loop, where S3's own requests run."""
         key = f"{prefix}{datetime.now(UTC):%Y-%m-%d-%H-%M-%S}-{secrets.token_hex(8).upper()}"
         with joints.scope(bucket.account, bucket.region):
             allowed = _allowed(bucket, target, key)
-            if allowed and joints.put_object(target, key, "".join(lines).encode()) == 200:  # noqa: PLR2004 - HTTP's OK
+            if allowed and joints_s3.put_object(target, key, "".join(lines).encode()) == 200:  # noqa: PLR2004 - HTTP's OK
                 self._warned.discard((bucket.name, target))
             elif (bucket.name, target) not in self._warned:
                 self._warned.add((bucket.name, target))
@@ -120,9 +120,9 @@ class AccessLog:
                 )
 
 
-def _allowed(bucket: joints.LoggedBucket, target: str, key: str) -> bool:
-    policy = joints.bucket_policy(target)
-    if policy is None or not joints.takes_logs(bucket.account, bucket.region, target):
+def _allowed(bucket: joints_s3.LoggedBucket, target: str, key: str) -> bool:
+    policy = joints_s3.bucket_policy(target)
+    if policy is None or not joints_s3.takes_logs(bucket.account, bucket.region, target):
         return False
     context = {
         "aws:SourceArn": f"arn:aws:s3:::{bucket.name}",
@@ -132,8 +132,8 @@ def _allowed(bucket: joints.LoggedBucket, target: str, key: str) -> bool:
     return joints.service_may(policy, SERVICE, "s3:PutObject", f"arn:aws:s3:::{target}/{key}", bucket.region, context)
 
 
-def _batches(seen: Iterable[Exchange]) -> dict[tuple[joints.LoggedBucket, str, str], list[str]]:
-    found: dict[tuple[joints.LoggedBucket, str, str], list[str]] = {}
+def _batches(seen: Iterable[Exchange]) -> dict[tuple[joints_s3.LoggedBucket, str, str], list[str]]:
+    found: dict[tuple[joints_s3.LoggedBucket, str, str], list[str]] = {}
     for exchange in seen:
         target, prefix = destination(exchange.bucket.configuration)
         if target and _is_s3(exchange):
@@ -160,7 +160,7 @@ def line(seen: Exchange) -> str:
     signature, kind = _signature(headers, query)
     error = re.search(rb"<Code>(\w+)</Code>", seen.error)
     fields = (
-        joints.canonical_user(seen.bucket.account),
+        joints_s3.canonical_user(seen.bucket.account),
         seen.bucket.name,
         f"[{seen.begun:%d/%b/%Y:%H:%M:%S +0000}]",
         (request.get("client") or ("-",))[0],
@@ -195,11 +195,11 @@ def _requester(seen: Exchange, headers: MutableMapping[str, str], query: dict[st
     if b"<Code>SignatureDoesNotMatch</Code>" in seen.error:
         return "-"
     with joints.scope(seen.bucket.account, seen.bucket.region):
-        who = joints.caller(joints.access_key(headers, query))
+        who = joints_s3.caller(joints.access_key(headers, query))
     if who is None:
         return "-"
     arn = str(who["userArn"])
-    return joints.canonical_user(who["accountId"]) if arn.endswith(":root") else arn
+    return joints_s3.canonical_user(who["accountId"]) if arn.endswith(":root") else arn
 
 
 def _signature(headers: MutableMapping[str, str], query: dict[str, list[str]]) -> tuple[str, str]:
@@ -223,15 +223,15 @@ def _object_size(seen: Exchange, headers: MutableMapping[str, str], has_key: boo
 
 def _is_s3(seen: Exchange) -> bool:
     """A bucket's name may begin another service's path."""
-    if joints.virtual_host_bucket(_host(seen.request)):
+    if joints_s3.virtual_host_bucket(_host(seen.request)):
         return True
     request = seen.request
-    return joints.is_for_s3(request["method"], request["path"], _headers(request["headers"]), _query(request))
+    return joints_s3.is_for_s3(request["method"], request["path"], _headers(request["headers"]), _query(request))
 
 
 def _key(seen: Exchange) -> str:
     path = str(seen.request["path"]).removeprefix("/")
-    return path if joints.virtual_host_bucket(_host(seen.request)) else path.partition("/")[2]
+    return path if joints_s3.virtual_host_bucket(_host(seen.request)) else path.partition("/")[2]
 
 
 def _quoted(text: str) -> str:

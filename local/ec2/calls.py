@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import botocore.serialize
 
-from local import joints
+from local import joints, joints_ec2
 from local.json_service import Authority, AwsError
 from local.shapes import ShapeError, coerced, service_model, validate
 
@@ -25,7 +25,7 @@ def call(authority: Authority, operation: str, resources: Sequence[str], params:
         authority.require(f"ec2:{operation}", resource)
     check(operation, params)
     sent = _serializer.serialize_to_request(params, service_model(SERVICE).operation_model(operation))["body"]
-    status, body = joints.ec2(operation, sent)
+    status, body = joints_ec2.ec2(operation, sent)
     root = _plain(ElementTree.fromstring(body))  # noqa: S314 - MiniStack's own answer
     if status >= 400:  # noqa: PLR2004 - HTTP
         raise AwsError(root.findtext(".//Code") or "InternalError", root.findtext(".//Message") or operation)

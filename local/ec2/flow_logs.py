@@ -4,7 +4,7 @@ from typing import Any
 
 from local.cloudformation import Properties, Provisioned, authority, tags
 from local.ec2 import calls
-from local.joints import ResourceType
+from local.joints_cloudformation import ResourceType
 from local.json_service import AwsError
 from local.shapes import operation_model
 

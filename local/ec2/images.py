@@ -2,7 +2,7 @@
 
 import hashlib
 
-from local import joints
+from local import joints, joints_ec2
 from local.json_service import Authority, AwsError
 
 RESOLVED = "resolve:ssm:"
@@ -19,7 +19,7 @@ def publish() -> None:
     """Parameters that every account can read and none can write."""
     for kind in DEEP_LEARNING_TYPES:
         name = DEEP_LEARNING.format(kind)
-        joints.publish_image(name, f"ami-{hashlib.sha256(name.encode()).hexdigest()[:17]}")
+        joints_ec2.publish_image(name, f"ami-{hashlib.sha256(name.encode()).hexdigest()[:17]}")
 
 
 def resolve(authority: Authority, image: str) -> str:
@@ -28,7 +28,7 @@ def resolve(authority: Authority, image: str) -> str:
     name = image.removeprefix(RESOLVED)
     owner = "" if name.startswith("/aws/") else joints.account()
     authority.require("ssm:GetParameters", f"arn:aws:ssm:{joints.current_region()}:{owner}:parameter/{name.strip('/')}")
-    found = joints.parameter(name)
+    found = joints_ec2.parameter(name)
     if found is None:
         raise AwsError("InvalidParameterValue", f"The parameter {name} of {image} does not exist.")
     return found

@@ -5,10 +5,10 @@ An instance is a record with states. It runs nothing: its user data is kept and 
 
 from typing import Any
 
-from local import joints
+from local import joints, joints_ec2
 from local.cloudformation import Properties, Provisioned, authority, tags
 from local.ec2 import calls, images
-from local.joints import ResourceType
+from local.joints_cloudformation import ResourceType
 from local.json_service import AwsError
 from local.shapes import operation_model
 
@@ -54,7 +54,7 @@ def _create(logical_id: str, properties: Properties, stack: str) -> Provisioned:
     }
     answer = calls.call(authority(), "RunInstances", resources, recorded)
     identity = str(answer.findtext("instancesSet/item/instanceId"))
-    joints.describe_root_volume(identity, _root(launch))
+    joints_ec2.describe_root_volume(identity, _root(launch))
     calls.set_tags(authority(), "instance", identity, {}, tags(properties))
     return identity, _attributes(identity)
 
@@ -70,7 +70,7 @@ def _launch(properties: Properties) -> Launch:
         own["IamInstanceProfile"] = {"Name": properties["IamInstanceProfile"]}
     data: Launch = {}
     if properties.get("LaunchTemplate"):
-        found = joints.launch_template_data(properties["LaunchTemplate"])
+        found = joints_ec2.launch_template_data(properties["LaunchTemplate"])
         if found is None:
             raise AwsError("InvalidLaunchTemplateId.NotFound", "The launch template or its version does not exist.")
         data = {name: value for name, value in found.items() if name != "TagSpecifications"}
@@ -89,7 +89,7 @@ def _profile(launch: Launch) -> str | None:
     named = launch.get("IamInstanceProfile")
     if not named:
         return None
-    found = joints.instance_profile(named.get("Name", ""), named.get("Arn", ""))
+    found = joints_ec2.instance_profile(named.get("Name", ""), named.get("Arn", ""))
     if found is None:
         raise AwsError("InvalidParameterValue", f"Invalid IAM Instance Profile {named.get('Name') or named.get('Arn')}")
     arn, roles = found
@@ -132,7 +132,7 @@ def _root(launch: Launch) -> dict[str, Any]:
 
 
 def _attributes(identity: str) -> Properties:
-    found = joints.instance(identity)
+    found = joints_ec2.instance(identity)
     return {
         "InstanceId": identity,
         "AvailabilityZone": found["Placement"]["AvailabilityZone"],
@@ -148,11 +148,11 @@ def _update(physical_id: str, old: Properties, new: Properties, stack: str) -> P
     """Another type stops the instance and starts it again; its disk and its id stay."""
     resource = calls.arn("instance", physical_id)
     if old.get("InstanceType") != new.get("InstanceType"):
-        running = joints.instance(physical_id)["State"]["Name"] == "running"
+        running = joints_ec2.instance(physical_id)["State"]["Name"] == "running"
         if running:
             calls.call(authority(), "StopInstances", [resource], {"InstanceIds": [physical_id]})
         authority().require("ec2:ModifyInstanceAttribute", resource)
-        joints.instance(physical_id)["InstanceType"] = new["InstanceType"]
+        joints_ec2.instance(physical_id)["InstanceType"] = new["InstanceType"]
         if running:
             calls.call(authority(), "StartInstances", [resource], {"InstanceIds": [physical_id]})
     calls.set_tags(authority(), "instance", physical_id, tags(old), tags(new))

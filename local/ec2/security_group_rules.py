@@ -5,7 +5,7 @@ from typing import Any
 
 from local.cloudformation import Properties, Provisioned, authority
 from local.ec2 import calls
-from local.joints import ResourceType
+from local.joints_cloudformation import ResourceType
 from local.json_service import AwsError
 
 # Property -> where the API keeps it: the list, and the member of its one element.

@@ -1,7 +1,7 @@
 """The resource types of EC2 that MiniStack's CloudFormation lacks."""
 
 from local.ec2 import flow_logs, instances, security_group_rules
-from local.joints import ResourceType
+from local.joints_cloudformation import ResourceType
 
 
 def resource_types() -> dict[str, ResourceType]:

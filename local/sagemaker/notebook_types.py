@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from local import joints
 from local.cloudformation import Kind, Properties, Provisioned, call
-from local.joints import ResourceType
+from local.joints_cloudformation import ResourceType
 from local.json_service import AwsError, JsonService
 from local.records import Scope
 from local.sagemaker.notebooks import CHANGE_SECONDS, KIND, LIFECYCLE

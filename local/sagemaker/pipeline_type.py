@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from local.cloudformation import Kind, Properties, Provisioned, call
-from local.joints import ResourceType
+from local.joints_cloudformation import ResourceType
 from local.json_service import AwsError, JsonService
 
 BODY = "PipelineDefinitionBody"

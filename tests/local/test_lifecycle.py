@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore.exceptions import ClientError
 
-from local import bucket_properties, control, joints, lifecycle
+from local import bucket_properties, control, joints, joints_s3, lifecycle
 from local.lifecycle_rules import Due, Move, Version, due, moves, upload_is_over
 from tests.embedded import APP, Embedded, fresh
 
@@ -178,13 +178,13 @@ def s3():
 
 
 def stored(place):
-    return {key: [one["marker"] for one in joints.versions_of(place, key)] for key in joints.stored_keys(place)}
+    return {key: [one["marker"] for one in joints_s3.versions_of(place, key)] for key in joints_s3.stored_keys(place)}
 
 
 def test_pass_by_a_later_clock_does_what_is_due(s3):
     name, now = fresh("bucket"), datetime.now(UTC)
     gives_up = rule(AbortIncompleteMultipartUpload={"DaysAfterInitiation": 7})
-    place = joints.LifecycleBucket("000000000000", "us-east-1", name, (NONCURRENT, TIDIES, gives_up))
+    place = joints_s3.LifecycleBucket("000000000000", "us-east-1", name, (NONCURRENT, TIDIES, gives_up))
     s3._create_bucket(name, b"")
     s3._bucket_versioning[name], s3._bucket_lifecycle[name] = "Enabled", list(place.rules)
     for key in ("kept", "kept", "gone"):
@@ -193,10 +193,10 @@ def test_pass_by_a_later_clock_does_what_is_due(s3):
     s3._create_multipart_upload(name, "upload", {})
     asyncio.run(lifecycle.apply(now + timedelta(days=1)))
     assert stored(place) == {"kept": [False, False], "gone": [False, True]}
-    assert len(joints.unfinished_uploads(place)) == 1
+    assert len(joints_s3.unfinished_uploads(place)) == 1
     asyncio.run(lifecycle.apply(now + timedelta(days=9)))
     assert stored(place) == {"kept": [False]}
-    assert joints.unfinished_uploads(place) == []
+    assert joints_s3.unfinished_uploads(place) == []
 
 
 @pytest.mark.parametrize("versioning", ["Enabled", None])
@@ -218,12 +218,12 @@ def test_pass_moves_an_object_and_an_archived_one_is_not_read(s3, versioning):
 
 def test_locked_version_outlives_its_rule(s3):
     name = fresh("bucket")
-    place = joints.LifecycleBucket("000000000000", "us-east-1", name, (NONCURRENT,))
+    place = joints_s3.LifecycleBucket("000000000000", "us-east-1", name, (NONCURRENT,))
     s3._create_bucket(name, b"")
     s3._bucket_versioning[name], s3._bucket_lifecycle[name] = "Enabled", [NONCURRENT]
     for _ in range(2):
         s3._put_object(name, "k", b"body", {})
-    s3._object_legal_hold[name, "k", joints.versions_of(place, "k")[0]["version_id"]] = "ON"
+    s3._object_legal_hold[name, "k", joints_s3.versions_of(place, "k")[0]["version_id"]] = "ON"
     asyncio.run(lifecycle.apply(datetime.now(UTC) + timedelta(days=9)))
     assert stored(place) == {"k": [False, False]}
 

@@ -174,7 +174,7 @@ def test_more_than_the_log_holds_is_counted_and_forgotten(monkeypatch, caplog):
 
     bucket = fresh("bucket")
     monkeypatch.setattr(s3_access_log, "PENDING_LIMIT", 0)
-    monkeypatch.setattr(s3_access_log.joints, "logged_bucket", lambda host, path: bucket)
+    monkeypatch.setattr(s3_access_log.joints_s3, "logged_bucket", lambda host, path: bucket)
     asyncio.run(overflow())
     assert "3 requests are not in the access log" in caplog.text
 

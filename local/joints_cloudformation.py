@@ -1,0 +1,154 @@
+"""Where this package reaches into MiniStack's CloudFormation; `local.joints` checks the places."""
+
+import functools
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from local.joints import _module
+
+SIGNATURES: dict[str, tuple[str, ...]] = {
+    "services.s3:_put_bucket_encryption": ("name", "body"),
+    "services.s3:_put_bucket_lifecycle": ("name", "body"),
+    "services.s3:_put_bucket_logging": ("name", "body"),
+    "services.s3:_put_bucket_ownership_controls": ("name", "body"),
+    "services.cloudformation.custom_resource:deliver_response": ("token", "response"),
+    "services.cloudformation.provisioners:_physical_name": (
+        "stack_name",
+        "logical_id",
+        "lowercase",
+        "max_len",
+        "seeded",
+    ),
+    "services.cloudformation.engine:_evaluate_conditions": ("template", "params"),
+    "services.cloudformation.stacks:_runs_on_worker_thread": ("resource_type",),
+}
+ATTRIBUTES: tuple[str, ...] = (
+    "services.cloudformation.custom_resource:_pending",
+    "services.cloudformation:_stacks",
+    "services.cloudformation.provisioners:_CUSTOM_NAME_REPLACEMENT",
+    "services.cloudformation.provisioners:_REPLACING_PROPERTIES",
+    "services.cloudformation.provisioners:_RESOURCE_HANDLERS",
+    "services.cloudformation.provisioners:_S3_BUCKET_CONFIGURATIONS",
+    "services.cloudformation.provisioners:_STACK_TAG_PROPERTY",
+)
+
+# Each imported the function by name.
+CONDITION_USERS = ("engine", "stacks", "handlers", "changesets")
+
+
+@dataclass(frozen=True)
+class ResourceType:
+    """What CloudFormation does with a type: each returns (physical id, attributes)."""
+
+    create: Callable[[str, dict[str, Any], str], tuple[str, dict[str, Any]]]
+    update: Callable[[str, dict[str, Any], dict[str, Any], str], tuple[str, dict[str, Any]]]
+    delete: Callable[[str, dict[str, Any]], None]
+    replacing: tuple[str, ...]
+    name_property: str | None = None
+    tagged: bool = False
+    slow: bool = False
+
+
+def add_resource_types(types: Mapping[str, ResourceType]) -> None:
+    provisioners, stacks = _module("services.cloudformation.provisioners"), _module("services.cloudformation.stacks")
+    for name, kind in types.items():
+        provisioners._RESOURCE_HANDLERS[name] = {"create": kind.create, "update": kind.update, "delete": kind.delete}
+        provisioners._REPLACING_PROPERTIES[name] = kind.replacing
+        if kind.name_property:
+            provisioners._CUSTOM_NAME_REPLACEMENT[name] = {"name": kind.name_property}
+        if kind.tagged:
+            provisioners._STACK_TAG_PROPERTY[name] = ("Tags", "list")
+    slow = frozenset(name for name, kind in types.items() if kind.slow)
+    original = stacks._runs_on_worker_thread
+    stacks._runs_on_worker_thread = functools.wraps(original)(lambda name: name in slow or original(name))
+
+
+def add_bucket_property(name: str, to_xml: Callable[[Mapping[str, Any]], bytes], call: str) -> None:
+    """Have CloudFormation hand a bucket's property to S3's `_put_bucket_<call>`; one that goes is emptied."""
+    provisioners, put = _module("services.cloudformation.provisioners"), _s3(f"_put_bucket_{call}")
+    delete = _s3(f"_delete_bucket_{call}", lambda bucket: put(bucket, to_xml({})))
+    entry = (name, to_xml, put, delete)
+    provisioners._S3_BUCKET_CONFIGURATIONS = (*provisioners._S3_BUCKET_CONFIGURATIONS, entry)
+
+
+def _s3(name: str, otherwise: Any = None) -> Any:  # noqa: ANN401 - a function of MiniStack's
+    return getattr(_module("services.s3"), name, otherwise) if otherwise else getattr(_module("services.s3"), name)
+
+
+def complete_functions_by_template() -> None:
+    """MiniStack's CloudFormation drops ReservedConcurrentExecutions and DeadLetterConfig, which its Lambda heeds."""
+    handlers = _module("services.cloudformation.provisioners")._RESOURCE_HANDLERS["AWS::Lambda::Function"]
+
+    def completing(original: Callable[..., Any], at: int) -> Callable[..., Any]:
+        def provision(*args: Any, **more: Any) -> Any:  # noqa: ANN401 - MiniStack's handler
+            answer = original(*args, **more)
+            record = _module("services.lambda_svc")._functions[answer[0]]
+            reserved, dead = args[at].get("ReservedConcurrentExecutions"), args[at].get("DeadLetterConfig")
+            record["concurrency"] = None if reserved is None else int(reserved)
+            record["config"].pop("DeadLetterConfig", None)
+            record["config"] |= {"DeadLetterConfig": dead} if dead else {}
+            return answer
+
+        return provision
+
+    # create(logical id, properties, ...) and update(physical id, old properties, new properties, ...)
+    handlers["create"], handlers["update"] = completing(handlers["create"], 1), completing(handlers["update"], 2)
+
+
+def keep_buckets_that_hold_objects() -> None:
+    """MiniStack's CloudFormation deletes a bucket with all that is in it; AWS refuses."""
+    handler = _module("services.cloudformation.provisioners")._RESOURCE_HANDLERS["AWS::S3::Bucket"]
+    original = handler["delete"]
+
+    def delete(physical_id: str, properties: Mapping[str, Any]) -> None:
+        s3 = _module("services.s3")
+        objects = (s3._buckets.get(physical_id) or {}).get("objects")
+        versions = any(bucket == physical_id and kept for (bucket, _), kept in s3._object_versions.items())
+        if objects or versions:
+            raise ValueError(
+                f"The bucket you tried to delete is not empty. You must delete all versions in bucket {physical_id}."
+            )
+        original(physical_id, properties)
+
+    handler["delete"] = delete
+
+
+def name_parameters_as_aws_does() -> None:
+    """MiniStack begins a generated name with a slash, which is then no part of the ARN that AWS's names would give."""
+    handler = _module("services.cloudformation.provisioners")._RESOURCE_HANDLERS["AWS::SSM::Parameter"]
+    original = handler["create"]
+
+    def create(logical_id: str, properties: Mapping[str, Any], stack: str) -> Any:  # noqa: ANN401 - MiniStack's
+        name = properties.get("Name") or f"CFN-{logical_id}-{secrets.token_hex(6)}"
+        return original(logical_id, {**properties, "Name": name}, stack)
+
+    handler["create"] = create
+
+
+def wrap_conditions(wrapper: Callable[..., dict[str, bool]]) -> None:
+    """Its users imported the function by name, so each holds its own reference."""
+    engine = _module("services.cloudformation.engine")
+    wrapped = functools.partial(wrapper, engine._evaluate_conditions)
+    for user in CONDITION_USERS:
+        _module(f"services.cloudformation.{user}")._evaluate_conditions = wrapped
+
+
+def restored_stacks() -> Mapping[Any, dict[str, Any]]:
+    """Every stack that a start read back, of every account and region; empty where CloudFormation had no state."""
+    loaded = "cloudformation" in _module("app")._loaded_modules
+    return _module("services.cloudformation")._stacks._data if loaded else {}
+
+
+def fail_custom_resource(event: Mapping[str, Any], reason: str) -> None:
+    """Answer for a custom resource's function, which will not any more."""
+    token = str(event["ResponseURL"]).rsplit("/", 1)[-1]
+    custom = _module("services.cloudformation.custom_resource")
+    if (custom._pending.get(token) or {"result": ""})["result"] is None:
+        custom.deliver_response(token, {"Status": "FAILED", "Reason": reason})
+
+
+def physical_name(stack: str, logical_id: str, max_length: int) -> str:
+    provisioners = _module("services.cloudformation.provisioners")
+    return str(provisioners._physical_name(stack, logical_id, max_len=max_length))
