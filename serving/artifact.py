@@ -14,6 +14,7 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,11 +48,13 @@ class Artifact:
 def opened(path: Path, precision: str = "fp32") -> Iterator[Artifact]:
     """Check an artefact; a packed one lies in a temporary folder until the end."""
     if path.is_dir():
-        yield read_artifact(path, precision)
+        with checked(path, precision) as artifact:
+            yield artifact
         return
     with tempfile.TemporaryDirectory(prefix="whippet-model-") as temporary:
         unpack(path, Path(temporary))
-        yield read_artifact(Path(temporary), precision)
+        with checked(Path(temporary), precision) as artifact:
+            yield artifact
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -95,12 +98,23 @@ def is_plain(name: str) -> bool:
 
 def read_artifact(folder: Path, precision: str = "fp32") -> Artifact:
     """Check model.json and the hashes of the files it names."""
+    with checked(folder, precision) as artifact:
+        return artifact
+
+
+@contextmanager
+def checked(folder: Path, precision: str) -> Iterator[Artifact]:
+    """The artefact, its network whole; files beside it are hashed meanwhile, and a fault in them raised at the end."""
     metadata = read_metadata(folder / METADATA)
     check_metadata(folder / METADATA, metadata)
     network = network_of(folder, metadata, precision)
-    for name in dict.fromkeys((NETWORK, WEIGHTS, network.name)):
-        check_file(folder / name, metadata["files"][name]["sha256"])
-    return described(metadata, network)
+    sha256 = {name: metadata["files"][name]["sha256"] for name in (network.name, NETWORK, WEIGHTS)}
+    check_file(network, sha256.pop(network.name))
+    with ThreadPoolExecutor() as pool:
+        checks = [pool.submit(check_file, folder / name, expected) for name, expected in sha256.items()]
+        yield described(metadata, network)
+        for check in checks:
+            check.result()
 
 
 def network_of(folder: Path, metadata: dict[str, Any], precision: str) -> Path:

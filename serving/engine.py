@@ -1,6 +1,8 @@
 """What computes: ONNX Runtime on the CPU behind four methods, so that another engine can take its place."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -25,11 +27,25 @@ class NotFiniteError(EngineError):
         super().__init__("the network answered with numbers that are not finite")
 
 
+@dataclass(frozen=True)
+class First:
+    """The first answer of its kind, and the seconds that it took."""
+
+    logits: Batch
+    seconds: float
+
+    @classmethod
+    def of(cls, infer: Callable[[Batch], Batch], batch: Batch) -> "First":
+        start = time.perf_counter()
+        logits = infer(batch)
+        return cls(logits, time.perf_counter() - start)
+
+
 class Engine(Protocol):
     """What the server asks of an engine, beside being made for an artefact. Several threads call `infer` at once."""
 
-    def warm_up(self) -> None:
-        """Answer once in each way, so that the first request finds memory and threads in place."""
+    def warm_up(self, batch: Batch) -> "tuple[First, First]":
+        """Answer once in each way, on one core and on all, so that requests find memory and threads in place."""
 
     def infer(self, batch: Batch) -> Batch:
         """Logits, one row an image, computed by the calling thread alone."""
@@ -57,11 +73,8 @@ class OnnxEngine:
             self._wide = load(network, options)
         check_signature(artifact, self._narrow)
 
-    def warm_up(self) -> None:
-        recipe = self._artifact.preprocessing
-        empty = np.zeros((1, 3, recipe.height, recipe.width), dtype=np.float32)
-        self.infer(empty)
-        self.infer_on_all_cores(empty)
+    def warm_up(self, batch: Batch) -> tuple[First, First]:
+        return First.of(self.infer, batch), First.of(self.infer_on_all_cores, batch)
 
     def infer(self, batch: Batch) -> Batch:
         return self._run(self._narrow, batch)
@@ -86,7 +99,8 @@ def session_options(*, threads: int, prepared: bool = False) -> onnxruntime.Sess
     options.inter_op_num_threads = 1
     # Spinning threads would take the core from the decoding of the next picture.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
+    # What goes wrong comes as an exception, and is told in a sentence of ours.
+    options.log_severity_level = 4
     if prepared:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         # Weights are mapped from their file; what little is left goes to no arena that would keep room for more.

@@ -1,44 +1,46 @@
 """Prepare a network once: optimised for this machine, its weights in a file of their own that sessions map and share.
 
 A session that optimises for itself holds its weights alone and takes its time; two of them would hold them twice.
-Runs in a process of its own, whose memory goes when it ends.
+Runs in a process of its own, whose memory goes when it ends. What the original answers to a known picture is kept
+beside the copy, which must answer the same when it is warmed up.
 """
 
 import json
 import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from onnxruntime import InferenceSession
 
 from serving.artifact import METADATA, Artifact, described, opened
-from serving.engine import check_signature, first_line, load, session_options
+from serving.engine import Batch, First, OnnxEngine, check_signature, first_line, load, session_options
 from serving.errors import StartError
+from serving.preprocess import Preprocessing
 
-NETWORK, WEIGHTS = "network.onnx", "weights.bin"
+NETWORK, WEIGHTS, EXPECTED = "network.onnx", "weights.bin", "expected.npy"
 # Smaller ones stay in the network's file.
 SEPARATE_FROM_BYTES = 1024
 # The network's own size, and its structure.
 ROOM = 1.1
 
 
-def prepare_model(model: Path, folder: Path, precision: str) -> None:
-    """Check an artefact and leave in the folder all that is needed to serve it."""
+def prepare_model(model: Path, folder: Path, precision: str, written: Callable[[], None] = lambda: None) -> None:
+    """Check an artefact and leave in the folder all that is needed to serve it; `written` is called once the network is
+    there, while the rest is still checked."""
     with opened(model, precision) as artifact:
-        prepare(artifact, folder)
         try:
+            original = prepare(artifact, folder)
             shutil.copy(artifact.network.parent / METADATA, folder / METADATA)
+            written()
+            np.save(folder / EXPECTED, answer(original, artifact))
         except OSError as error:
             raise StartError(no_room(folder, first_line(error))) from error
 
 
-def prepared_model(folder: Path) -> tuple[Artifact, Path]:
-    """What was left there: the artefact and its prepared network. Whatever became of the original does not matter."""
-    network = folder / NETWORK
-    return described(json.loads((folder / METADATA).read_bytes()), network), network
-
-
-def prepare(artifact: Artifact, folder: Path) -> None:
-    """Write the prepared network into the folder."""
+def prepare(artifact: Artifact, folder: Path) -> InferenceSession:
+    """Write the prepared network into the folder; the original is given back."""
     check_room(artifact.network, folder)
     options = session_options(threads=1)
     options.optimized_model_filepath = str(folder / NETWORK)
@@ -53,16 +55,22 @@ def prepare(artifact: Artifact, folder: Path) -> None:
         load(artifact.network, session_options(threads=1))
         raise StartError(no_room(folder, "it cannot be written")) from error
     check_signature(artifact, original)
-    recipe = artifact.preprocessing
-    picture = np.linspace(-1, 1, 3 * recipe.height * recipe.width, dtype=np.float32)
-    batch = {artifact.input_name: picture.reshape(1, 3, recipe.height, recipe.width)}
-    expected = original.run([artifact.output_name], batch)[0]
+    return original
+
+
+def answer(original: InferenceSession, artifact: Artifact) -> Batch:
+    """What the original says of the known picture."""
     try:
-        answered = load(folder / NETWORK, session_options(threads=1)).run([artifact.output_name], batch)[0]
-    except Exception as error:  # what was written is what is wrong: the original has just answered
-        raise StartError(no_room(folder, f"its copy cannot be read: {first_line(error)}")) from error
-    if not np.allclose(expected, answered, rtol=1e-3, atol=1e-4, equal_nan=True):
-        raise StartError(no_room(folder, "its copy answers differently"))
+        logits: Batch = original.run(
+            [artifact.output_name], {artifact.input_name: known_picture(artifact.preprocessing)}
+        )[0]
+    except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
+        raise StartError(first_inference_failed(artifact.network, first_line(error))) from error
+    return logits
+
+
+def first_inference_failed(network: Path, why: str) -> str:
+    return f"{network}: the first inference failed: {why}"
 
 
 def check_room(network: Path, folder: Path) -> None:
@@ -74,3 +82,34 @@ def check_room(network: Path, folder: Path) -> None:
 
 def no_room(folder: Path, why: str) -> str:
     return f"{folder}: no room for the prepared network ({why}); free some, or name another folder in TMPDIR"
+
+
+def known_picture(recipe: Preprocessing) -> Batch:
+    """Something of everything, so that a network that was not copied whole answers differently."""
+    numbers = np.linspace(-1, 1, 3 * recipe.height * recipe.width, dtype=np.float32)
+    return numbers.reshape(1, 3, recipe.height, recipe.width)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What was left in the folder; whatever becomes of the original does not matter."""
+
+    folder: Path
+    artifact: Artifact
+
+    @classmethod
+    def read(cls, folder: Path) -> "Prepared":
+        return cls(folder, described(json.loads((folder / METADATA).read_bytes()), folder / NETWORK))
+
+    def engine(self, processors: Sequence[int], *, pinned: bool) -> OnnxEngine:
+        try:
+            return OnnxEngine(self.artifact, self.artifact.network, processors, pinned=pinned)
+        except Exception as error:  # what was written is what is wrong: the original has answered
+            raise StartError(no_room(self.folder, f"its copy cannot be read: {first_line(error)}")) from error
+
+    def check(self, firsts: Sequence[First]) -> None:
+        """Refuse a copy that answers to the known picture what its original did not."""
+        expected = np.load(self.folder / EXPECTED)
+        for first in firsts:
+            if not np.allclose(expected, first.logits, rtol=1e-3, atol=1e-4, equal_nan=True):
+                raise StartError(no_room(self.folder, "its copy answers differently"))

@@ -185,9 +185,10 @@ def normalise(pixels: NDArray[np.uint8], recipe: Preprocessing) -> NDArray[np.fl
     return batch
 
 
-def warm_up_codecs(recipe: Preprocessing, limits: Limits) -> None:
-    """Decode one tiny picture of each format, so that no request is the first to load a codec."""
+def warm_up_codecs() -> None:
+    """Read one tiny picture of each format, so that no request is the first to load a codec."""
     for name in FORMATS:
         picture = io.BytesIO()
         Image.new("RGB", (8, 8)).save(picture, name)
-        normalise(decode(picture.getvalue(), recipe, limits), recipe)
+        with opened(picture.getvalue()) as image:
+            image.load()

@@ -9,26 +9,24 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import uvicorn
 
 from serving.app import App
-from serving.artifact import Artifact
 from serving.connection import Connection
 from serving.cores import engine_processors
-from serving.engine import EngineError, OnnxEngine
+from serving.engine import Batch, EngineError, First, OnnxEngine
 from serving.engine_room import EngineRoom, Turn, pace_of
 from serving.errors import StartError
 from serving.health import Health
 from serving.memory import return_large_buffers
 from serving.predictor import Predictor
-from serving.preprocess import Limits, warm_up_codecs
+from serving.preparing import Prepared, first_inference_failed, known_picture
+from serving.preprocess import Limits
 from serving.settings import Settings
 from serving.workers import Workers
 
@@ -94,34 +92,37 @@ class Server(uvicorn.Server):
 
 
 def serve(
-    artifact: Artifact,
-    network: Path,
+    prepared: Prepared,
     settings: Settings,
     listening: socket.socket,
     *,
     replaced: int,
+    may_serve: Callable[[], bool],
     beat: Callable[[], None],
 ) -> int:
-    """Serve until a signal comes; nobody can connect before the engine has answered."""
+    """Serve until a signal comes; nobody can connect before the engine has answered as the original network does, whose
+    answer is there once `may_serve` returns."""
     return_large_buffers()
     processors, pinned = engine_processors(), settings.pinned == "yes"
     if settings.cores:
         processors = (processors * settings.cores)[: settings.cores]
         pinned = pinned and len(set(processors)) == len(processors)
-    engine = OnnxEngine(artifact, network, processors, pinned=pinned)
-    recipe = artifact.preprocessing
-    empty = np.zeros((1, 3, recipe.height, recipe.width), dtype=np.float32)
+    artifact, picture = prepared.artifact, known_picture(prepared.artifact.preprocessing)
     try:
-        engine.warm_up()
-        pace = pace_of(engine, empty, len(processors), settings.max_batch)
-    except EngineError as error:
-        raise StartError(f"{artifact.network}: the first inference failed: {error}") from error
+        engine, firsts = warmed_up(prepared, picture, processors, pinned=pinned)
+    except StartError:
+        if may_serve():
+            raise
+        return 1  # the original has the same fault, which was told
+    if not may_serve():
+        return 1
+    prepared.check(firsts)
+    pace = pace_of(engine, picture, firsts, len(processors), settings.max_batch)
     limits = Limits(settings.max_pixels)
-    warm_up_codecs(recipe, limits)
     decoders = Workers(settings.decoders or max(2, len(processors)))
     room = EngineRoom(engine, processors, pace, pinned=pinned)
     predictor = Predictor(artifact, decoders, room, limits, settings.max_images, settings.queue_seconds)
-    health = Health({"engine": room, "decoder": decoders}, partial(probe, room, empty), settings.wedged_seconds)
+    health = Health({"engine": room, "decoder": decoders}, partial(probe, room, picture), settings.wedged_seconds)
     facts = {"model_version": artifact.version, "labels": len(artifact.labels), **asdict(settings)}
     pinned_to = processors if pinned else None
     log.info("loaded", extra={"facts": facts | asdict(pace) | {"processors": len(processors), "pinned_to": pinned_to}})
@@ -140,8 +141,18 @@ def serve(
     return 0
 
 
-def probe(room: EngineRoom, empty: np.ndarray[Any, Any], health: Health) -> None:
-    """Have the engine answer for an empty picture, and tell its health."""
+def warmed_up(
+    prepared: Prepared, picture: Batch, processors: Sequence[int], *, pinned: bool
+) -> tuple[OnnxEngine, tuple[First, First]]:
+    engine = prepared.engine(processors, pinned=pinned)
+    try:
+        return engine, engine.warm_up(picture)
+    except EngineError as error:
+        raise StartError(first_inference_failed(prepared.artifact.network, str(error))) from error
+
+
+def probe(room: EngineRoom, picture: Batch, health: Health) -> None:
+    """Have the engine answer for a picture, and tell its health."""
 
     def done(_turn: Turn, result: object) -> None:
         if isinstance(result, Exception):
@@ -150,7 +161,7 @@ def probe(room: EngineRoom, empty: np.ndarray[Any, Any], health: Health) -> None
             health.engine_answered()
 
     # The event loop asks, which must not wait.
-    room.submit(Turn(empty, done), wait=False)
+    room.submit(Turn(picture, done), wait=False)
 
 
 def end_with(lifeline: int) -> None:

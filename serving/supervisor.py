@@ -33,7 +33,9 @@ MAX_DEATHS, DEATHS_SECONDS = 3, 60.0
 SILENCE_SECONDS = 30.0
 # After the worker's own time for draining.
 KILL_AFTER_SECONDS = 3.0
-GO, READY = b"g", b"r"
+READY = b"r"
+# To the worker: load the network, which is written; serve, since it was found to be right.
+LOAD, SERVE = b"l", b"s"
 
 
 @dataclass
@@ -48,6 +50,19 @@ class Child:
     ready: bool = False
     killed: bool = False
     heard: float = field(default_factory=time.monotonic)
+
+    def tell(self, word: bytes) -> None:
+        """A child that has ended hears nothing, and whoever waits for it will see why."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self.lifeline, word)
+
+    def say(self, word: bytes) -> None:
+        """In the child."""
+        os.write(self.says, word)
+
+    def is_told(self, word: bytes) -> bool:
+        """In the child, which waits for it."""
+        return os.read(self.lifeline, 1) == word
 
     def kill(self) -> None:
         self.killed = True
@@ -70,10 +85,10 @@ class Supervisor:
         raise_file_limit()
         with self._listening, tempfile.TemporaryDirectory(prefix="whippet-") as own:
             self._catch_signals()
-            preparer = self._fork(lambda _child: prepare(self._model, Path(own), self._settings.precision))
-            # The worker loads its modules while the network is prepared.
+            preparer = self._fork(lambda child: prepare(child, self._model, Path(own), self._settings.precision))
+            # The worker loads its modules while the network is prepared, and warms up while it is checked.
             worker = self._fork_worker(Path(own))
-            status = self._prepared(preparer)
+            status = self._prepared(preparer, worker)
             if status != 0 or self._ending is not None:
                 end(worker)
                 return status
@@ -81,8 +96,7 @@ class Supervisor:
 
     def _supervise(self, worker: Child, own: Path) -> int:
         while True:
-            with contextlib.suppress(BrokenPipeError):
-                os.write(worker.lifeline, GO)
+            worker.tell(SERVE)
             status = self._watch(worker)
             if self._ending is not None:
                 return 0 if status in {0, -signal.SIGTERM} else max(1, status)
@@ -99,18 +113,19 @@ class Supervisor:
             self._replaced += 1
             log.error("worker_replaced", extra={"facts": {"signal": died_by, "replaced": self._replaced}})
             worker = self._fork_worker(own)
+            worker.tell(LOAD)
 
     def _fork_worker(self, own: Path) -> Child:
         return self._fork(lambda child: work(child, self._listening, own, self._settings, self._replaced))
 
-    def _prepared(self, preparer: Child) -> int:
+    def _prepared(self, preparer: Child, worker: Child) -> int:
         """The preparer's exit status; a signal meanwhile ends it."""
-        status = self._watch(preparer)
+        status = self._watch(preparer, lambda: worker.tell(LOAD))
         if status < 0 and self._ending is None:
             sys.stderr.write(f"serving: preparing the network died of {signal.Signals(-status).name}\n")
         return 0 if self._ending is not None else (1 if status < 0 else status)
 
-    def _watch(self, child: Child) -> int:
+    def _watch(self, child: Child, when_ready: Callable[[], None] = lambda: None) -> int:
         """Until a child has ended: its exit status, or the negative signal that killed it."""
         open_ends = [self._signals, child.says]
         while True:
@@ -120,7 +135,10 @@ class Supervisor:
             if child.says in readable:
                 said = os.read(child.says, 1024)
                 if said:
-                    child.ready, child.heard = child.ready or READY in said, time.monotonic()
+                    child.heard = time.monotonic()
+                    if READY in said:
+                        child.ready = True
+                        when_ready()
                 else:
                     open_ends = [self._signals]
             if self._signals in readable:
@@ -194,31 +212,36 @@ class Supervisor:
         signal.set_wakeup_fd(self._signalled)
 
 
-def prepare(model: Path, own: Path, precision: str) -> int:
+def prepare(child: Child, model: Path, own: Path, precision: str) -> int:
     """In the preparing process: unpack, check, optimise."""
     from serving.preparing import prepare_model  # noqa: PLC0415 (large, and this process alone needs it)
 
-    prepare_model(model, own, precision)
+    prepare_model(model, own, precision, written=lambda: child.say(READY))
     return 0
 
 
 def work(child: Child, listening: socket.socket, own: Path, settings: Settings, replaced: int) -> int:
-    """In the worker process: load, wait for the network, serve."""
-    from serving.preparing import prepared_model  # noqa: PLC0415 (as above)
+    """In the worker process: wait for the network, warm up, serve."""
+    from serving.preparing import Prepared  # noqa: PLC0415 (as above)
+    from serving.preprocess import warm_up_codecs  # noqa: PLC0415 (as above)
     from serving.server import end_with, serve  # noqa: PLC0415 (as above)
 
-    if os.read(child.lifeline, 1) != GO:
+    warm_up_codecs()
+    if not child.is_told(LOAD):
         return 1
-    end_with(child.lifeline)
     said_ready = False
+
+    def may_serve() -> bool:
+        told = child.is_told(SERVE)
+        end_with(child.lifeline)
+        return told
 
     def beat() -> None:
         nonlocal said_ready
-        os.write(child.says, b"." if said_ready else READY)
+        child.say(b"." if said_ready else READY)
         said_ready = True
 
-    artifact, network = prepared_model(own)
-    return serve(artifact, network, settings, listening, replaced=replaced, beat=beat)
+    return serve(Prepared.read(own), settings, listening, replaced=replaced, may_serve=may_serve, beat=beat)
 
 
 def end(child: Child) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from serving.app import App
 from serving.artifact import Artifact
-from serving.engine import EngineError
+from serving.engine import EngineError, First
 from serving.engine_room import EngineRoom, Pace
 from serving.health import Health
 from serving.http import Message
@@ -41,8 +41,8 @@ class FakeEngine:
     sizes: list[int] = field(default_factory=list)
     on_all_cores: int = 0
 
-    def warm_up(self) -> None:
-        self.infer(EMPTY)
+    def warm_up(self, batch: np.ndarray) -> tuple[First, First]:
+        return First.of(self.infer, batch), First.of(self.infer_on_all_cores, batch)
 
     def infer(self, batch: np.ndarray) -> np.ndarray:
         self.sizes.append(len(batch))

@@ -89,10 +89,11 @@ def test_missing_file_is_told(model_dir: Path, name: str) -> None:
     assert f"{model_dir / name}: no such file" in fault(model_dir)
 
 
-def test_one_flipped_bit_is_noticed(model_dir: Path) -> None:
-    network = bytearray((model_dir / "model.onnx").read_bytes())
-    network[len(network) // 2] ^= 1
-    (model_dir / "model.onnx").write_bytes(network)
+@pytest.mark.parametrize("name", ["model.onnx", "model.pt"])
+def test_one_flipped_bit_is_noticed(model_dir: Path, name: str) -> None:
+    content = bytearray((model_dir / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (model_dir / name).write_bytes(content)
     assert "damaged or belongs to another model" in fault(model_dir)
 
 

@@ -176,10 +176,21 @@ class Timed(FakeEngine):
     ids=["gains", "gains nothing", "slow"],
 )
 def test_images_go_together_only_where_a_quick_network_gains_by_it(once: float, each: float, together: int) -> None:
-    assert pace_of(Timed(once, each), EMPTY, processors=1, max_batch=8).together == together
+    engine = Timed(once, each)
+    assert pace_of(engine, EMPTY, engine.warm_up(EMPTY), processors=1, max_batch=8).together == together
 
 
 def test_noise_makes_no_more_of_the_cores_than_they_are() -> None:
     engine = Timed(0.01, 0.0)
     engine.infer_on_all_cores = lambda batch: np.zeros((len(batch), 3))  # type: ignore[method-assign]
-    assert pace_of(engine, EMPTY, processors=2, max_batch=1).speedup < 2
+    assert pace_of(engine, EMPTY, engine.warm_up(EMPTY), processors=2, max_batch=1).speedup < 2
+
+
+def test_slow_network_is_tried_no_more_than_it_warmed_up() -> None:
+    """A start waits for every try."""
+    engine = Timed(0.05, 0.0)
+    first = engine.warm_up(EMPTY)
+    tries = []
+    engine.infer = tries.append  # type: ignore[assignment]
+    assert 0.5 < pace_of(engine, EMPTY, first, processors=2, max_batch=8).speedup < 2
+    assert tries == []
