@@ -12,6 +12,7 @@ from serving.engine import EngineError
 from serving.errors import RequestError
 from serving.health import Health
 from serving.http import (
+    ATTRIBUTES_HEADER,
     REQUEST_ID_HEADER,
     ClientGoneError,
     Receive,
@@ -38,7 +39,7 @@ METHODS = {
     "/execution-parameters": ("GET",),
     "/metrics": ("GET",),
 }
-TOO_MANY, UNAVAILABLE = 429, 503
+OK, TOO_MANY, UNAVAILABLE = 200, 429, 503
 
 
 @dataclass
@@ -134,6 +135,8 @@ class App:
         fields = {"content-type": outcome.content_type, REQUEST_ID_HEADER: request_id}
         if outcome.status in {TOO_MANY, UNAVAILABLE}:
             fields["retry-after"] = "1"
+        if outcome.status == OK:
+            fields[ATTRIBUTES_HEADER] = server_timing(outcome.facts["ms"])
         await send_answer(send, outcome.status, outcome.body, fields)
         seconds = time.perf_counter() - start
         self._metrics.answered(outcome.status, outcome.code, seconds)
@@ -169,6 +172,11 @@ class App:
         work.timing.encode = (time.perf_counter() - start) * 1000
         outcome.facts |= {"images": len(rows), "ms": work.timing.rounded()}
         self._metrics.predicted(len(rows), outcome.facts["ms"])
+
+
+def server_timing(milliseconds: dict[str, float]) -> str:
+    """Where the time went, as a browser reads it in Server-Timing."""
+    return ", ".join(f"{step};dur={spent:g}" for step, spent in milliseconds.items())
 
 
 async def reject(send: Send, error: RequestError) -> None:

@@ -15,6 +15,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 REQUEST_ID_HEADER = "x-amzn-requestid"
+# Of all of a container's headers SageMaker hands on this one.
+ATTRIBUTES_HEADER = "x-amzn-sagemaker-custom-attributes"
 
 
 class ClientGoneError(Exception):

@@ -12,6 +12,7 @@ from stacks.constructs.containers import Containers
 from stacks.constructs.endpoint_scaling import EndpointScaling
 from stacks.constructs.hosting_role import HostingRole
 from stacks.constructs.instances_network import InstancesNetwork
+from stacks.constructs.live_model import LiveModel
 from stacks.constructs.model_endpoint import ModelEndpoint, role_noun, variant_names
 from stacks.constructs.placement import Placement
 from stacks.constructs.rollback_alarms import RollbackAlarms
@@ -84,14 +85,17 @@ class ServingStack(Stack):
             topics=topics,
             alarms=alarms,
         )
-        if own.scaling.enabled:
+        if own.scaling.enabled and not own.scaling.paused:
             for variant in variant_names(own):
                 scaled = "Scaling" if variant == VARIANT else f"{role_noun(variant)}Scaling"
                 EndpointScaling(self, scaled, config=own, endpoint=self.endpoint, variant=variant)
         if own.batch:
             self._batch(config, data, containers)
+        # After everything else, so that no failure elsewhere in the stack takes it back: it tells what was served.
+        live = LiveModel(self, "LiveModel", model=config.model, after=list(self.node.children))
         CfnOutput(self, "EndpointName", value=endpoint_name, description="What InvokeEndpoint takes")
         CfnOutput(self, "ModelVersion", value=config.model.version, description="Version of the model that is served")
+        CfnOutput(self, "LiveModelRecord", value=live.name, description="aws ssm get-parameter-history --name")
         if topics is not None:
             CfnOutput(self, "SuccessTopicArn", value=topics.success.topic_arn, description="Tells of each result")
             CfnOutput(self, "ErrorTopicArn", value=topics.error.topic_arn, description="Tells of each failure")

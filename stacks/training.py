@@ -45,7 +45,8 @@ STEPS: dict[str, tuple[JobKind, JobData]] = {
     "Evaluate": (
         PROCESSING,
         JobData(
-            reads=[f"{RUNS_PREFIX}/*/data/test", f"{RUNS_PREFIX}/*/training"],
+            # models/ too: a promotion has the live model scored on the pictures that the new one was judged by.
+            reads=[f"{RUNS_PREFIX}/*/data/test", f"{RUNS_PREFIX}/*/training", MODELS_PREFIX],
             writes=[f"{RUNS_PREFIX}/*/evaluation", MODELS_PREFIX],
         ),
     ),

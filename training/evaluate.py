@@ -7,7 +7,7 @@
 Prints as JSON: accuracy, macro-F1, cross-entropy and calibration error, each over samples and not over batches; then
 class by class, and what was taken for what. With --publish, the artefact is packed again, byte for byte the same for
 the same files, into a folder that is named by its SHA-256: what the stage file names as model.artifact, and what the
-pipeline registers.
+pipeline registers. Beside it, for whoever would not fetch it whole: its model.json, and what is printed.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from training.arguments import Parser
-from training.artifact import FILES, NETWORK, OPTIONAL, QUANTISED, file_sha256, pack, read_metadata
+from training.artifact import FILES, METADATA, NETWORK, OPTIONAL, QUANTISED, file_sha256, pack, read_metadata
 from training.console import progress
 from training.data import Split, read_split
 from training.decoded import load_split
@@ -37,7 +37,7 @@ from training.scoring import Floats
 
 # Pictures in memory at once.
 CHUNK = 512
-PUBLISHED_BELOW = "models"
+PUBLISHED_BELOW, EVALUATION = "models", "evaluation.json"
 NETWORKS = {"fp32": NETWORK, "int8": QUANTISED}
 
 
@@ -103,22 +103,25 @@ def evaluate(model: Path, data: Path, precision: str = "fp32") -> dict[str, Any]
         return evaluation(answers, np.array(split.targets), metadata, precision=precision)
 
 
-def publish(model: Path, models: Path) -> dict[str, str]:
-    """Put the artefact where its content says: MODELS/<sha256>/model.tar.gz."""
+def publish(model: Path, models: Path, result: dict[str, Any]) -> dict[str, Any]:
+    """Put the artefact where its content says, MODELS/<sha256>/model.tar.gz, and what is known of it beside it."""
     with tempfile.TemporaryDirectory() as temporary:
         folder, archive = unpack(model, Path(temporary)), Path(temporary) / "model.tar.gz"
         pack(folder, archive)
         sha256 = file_sha256(archive)
         (models / sha256).mkdir(parents=True, exist_ok=True)
         shutil.copyfile(archive, models / sha256 / archive.name)
-    return {"artifact": f"{PUBLISHED_BELOW}/{sha256}/{archive.name}", "artifact_sha256": sha256}
+        shutil.copyfile(folder / METADATA, models / sha256 / METADATA)
+    whole = result | {"artifact": f"{PUBLISHED_BELOW}/{sha256}/{archive.name}", "artifact_sha256": sha256}
+    (models / sha256 / EVALUATION).write_text(json.dumps(whole, indent=2) + "\n")
+    return whole
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     result = evaluate(arguments.model, arguments.data, arguments.precision)
     try:
         if arguments.publish:
-            result |= publish(arguments.model, arguments.publish)
+            result = publish(arguments.model, arguments.publish, result)
         if arguments.report:
             arguments.report.parent.mkdir(parents=True, exist_ok=True)
             arguments.report.write_text(json.dumps(result, indent=2) + "\n")

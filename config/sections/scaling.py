@@ -23,6 +23,8 @@ class Schedule(Section):
 class Scaling(Section):
     enabled: bool
     """Whether the endpoint's instance count follows its load."""
+    paused: bool = False
+    """Leaves the fleet as scaling left it, for a deploy in which AWS wants no scaling; see `ops resize`."""
     min_instances: Annotated[int, Field(ge=0, le=100)]
     """Never fewer instances than this; each is billed by the second. 0 in mode "async" only, which wakes by itself."""
     max_instances: Annotated[int, Field(ge=1, le=100)]

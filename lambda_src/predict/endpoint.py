@@ -2,7 +2,8 @@
 
 import json
 import math
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from .aws import NoAnswerError, NoCredentialsError, Reply
@@ -27,6 +28,7 @@ _UNAVAILABLE = frozenset(
         "InternalDependencyException",
     }
 )
+_STEP, _MOST_STEPS = re.compile(r"\b([a-z_]{1,20});dur=([0-9]{1,6}(?:\.[0-9]{1,3})?)(?=,|$)"), 8
 # What says that the endpoint is down, and not that it is busy or that the image is bad.
 _DOWN = frozenset({"unavailable", "endpoint_timeout"})
 
@@ -60,6 +62,8 @@ class Classification:
     variant: str
     raw: list[Any] | None = None
     """The network's output; None where labels were asked for."""
+    model_ms: dict[str, float] = field(default_factory=dict)
+    """Where the model's own time went, as far as its server says."""
 
 
 class Endpoint:
@@ -93,7 +97,8 @@ class Endpoint:
             "X-Amzn-SageMaker-Custom-Attributes": wish.attributes,
         }
         reply = ask(self._runtime, self._path, headers, image)
-        return read_answer(reply.body, reply.headers.get("x-amzn-invoked-production-variant", ""))
+        found = read_answer(reply.body, reply.headers.get("x-amzn-invoked-production-variant", ""))
+        return replace(found, model_ms=read_timing(reply.headers.get("x-amzn-sagemaker-custom-attributes", "")))
 
 
 def ask(runtime: Asking, path: str, headers: dict[str, str], body: bytes) -> Reply:
@@ -124,6 +129,11 @@ def read_answer(body: bytes, variant: str) -> Classification:
     if not well_formed:
         raise Refusal("bad_answer", "The model's answer could not be read; tell the operator of this service.")
     return Classification(predictions, str(model_version), variant)
+
+
+def read_timing(text: str) -> dict[str, float]:
+    """Step -> milliseconds, of `decode;dur=1.5, infer;dur=20`; nothing of what is written in another way."""
+    return {step: float(spent) for step, spent in _STEP.findall(text)[:_MOST_STEPS]}
 
 
 def refusal_for_reply(reply: Reply) -> Refusal:

@@ -39,6 +39,8 @@ class Predictor:
                 return self._waiting.submit(image, content_type, wish)
             found = self._endpoint.classify(image, content_type, wish)
         record |= {"variant": found.variant, "model_version": found.model_version}
+        if found.model_ms:
+            record["model_ms"] = found.model_ms
         return found
 
     def predict_all(self, sources: tuple[Source, ...], wish: Wish, record: Record) -> list[Found]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .answers import Answer, created, error_of, refusal_answer, success, waiting
-from .clock import milliseconds
+from .clock import milliseconds, server_timing
 from .endpoint import Classification, Wish
 from .openapi import load_document
 from .page import load_page
@@ -75,6 +75,7 @@ class Service:
                 record |= {"outcome": "internal", "error": type(error).__name__, "trace": _trace(error)}
                 fault = Refusal("internal", "Something went wrong in this service; tell its operator the request id.")
                 answer = refusal_answer(fault, request_id)
+        answer = {**answer, "headers": {**answer["headers"], "server-timing": server_timing(record)}}
         record["status"] = answer["statusCode"]
         self._write_log(record)
         return answer

@@ -20,7 +20,7 @@ CHANGES = {
         {"HostingConfig"},
         {"HostingEndpoint"},
     ),
-    "model": ({"model__artifact": ARTIFACT}, MODELS, {"HostingEndpoint"}),
+    "model": ({"model__artifact": ARTIFACT}, MODELS, {"HostingEndpoint", "LiveModelRecord"}),
     "captures": ({"serving__capture_percent": 20}, {"HostingConfig"}, {"HostingEndpoint"}),
     "rollout": ({"serving__rollout": {"kind": "all-at-once", "wait_seconds": 60}}, set(), {"HostingEndpoint"}),
     "scaling": ({"serving__scaling__max_instances": 3}, set(), {"ScalingTrackingTarget"}),
@@ -29,7 +29,7 @@ CHANGES = {
         set(),
         {"ScalingTrackingPolicy"},
     ),
-    "version alone": ({"model__version": "9"}, set(), set()),
+    "version alone": ({"model__version": "9"}, set(), {"LiveModelRecord"}),
 }
 
 

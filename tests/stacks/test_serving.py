@@ -1,5 +1,6 @@
 """The endpoint: what stays when it changes, and what moves."""
 
+import json
 import re
 
 import pytest
@@ -114,12 +115,12 @@ def test_volume_is_encrypted_unless_the_stage_file_says_otherwise():
     assert "KmsKeyId" not in synth.only(template, "AWS::SageMaker::EndpointConfig")
 
 
-def test_a_promotion_changes_the_model_and_nothing_else():
+def test_a_promotion_changes_the_model_its_record_and_nothing_else():
     """Neither a name nor a permission: a fleet on the old model can still replace an instance during the update."""
     before, after = serving(), variants.rooms(model__artifact=ARTIFACT, model__version="7")["serving"]
     changed = {name for name in before["Resources"] if before["Resources"][name] != after["Resources"].get(name)}
     assert before["Resources"].keys() == after["Resources"].keys()
-    assert changed == {"HostingModelABEBB7E1", "BatchModel"}
+    assert changed == {"HostingModelABEBB7E1", "BatchModel", "LiveModelRecordD08C35DF"}
     url = named(after, "HostingModel")["PrimaryContainer"]["ModelDataUrl"]
     assert url["Fn::Join"][1][-1] == f"/{ARTIFACT}"
     assert after["Outputs"]["ModelVersion"]["Value"] == "7"
@@ -138,3 +139,24 @@ def test_another_precision_is_another_model_and_nothing_else():
         for precision in ("fp32", "int8")
     )
     assert {name for name in before if before[name] != after.get(name)} == {"HostingModelABEBB7E1", "BatchModel"}
+
+
+def test_record_of_the_live_model_is_written_after_everything_else():
+    template = serving()
+    ((name, record),) = [
+        (name, body) for name, body in template["Resources"].items() if body["Type"] == "AWS::SSM::Parameter"
+    ]
+    assert json.loads(record["Properties"]["Value"]) == {"artifact": "starter", "version": "starter"}
+    others = {name for name, body in template["Resources"].items() if body["Type"].startswith("AWS::SageMaker::")}
+    others |= {name for name, body in template["Resources"].items() if "AutoScaling" in body["Type"]}
+    assert others <= set(record["DependsOn"])
+    assert template["Outputs"]["LiveModelRecord"]["Value"] == {"Ref": name}
+
+
+def test_paused_scaling_leaves_the_endpoint_exactly_as_it_was():
+    running, paused = serving(), variants.rooms(serving__scaling__paused=True)["serving"]
+    gone = {name for name in running["Resources"] if name not in paused["Resources"]}
+    assert {running["Resources"][name]["Type"].split("::")[1] for name in gone} == {"ApplicationAutoScaling"}
+    for name, body in paused["Resources"].items():
+        if body["Type"] != "AWS::SSM::Parameter":
+            assert body == running["Resources"][name]

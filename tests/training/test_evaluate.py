@@ -93,6 +93,9 @@ def test_publishing_keeps_both_networks(with_int8: Path, pictures: Path, tmp_pat
     (published,) = (tmp_path / "models").glob("*/model.tar.gz")
     with tarfile.open(published) as tar:
         assert tar.getnames() == ["model.int8.onnx", "model.json", "model.onnx", "model.pt"]
+    assert (published.parent / "model.json").read_bytes() == (with_int8 / "model.json").read_bytes()
+    kept = json.loads((published.parent / "evaluation.json").read_text())
+    assert (kept["artifact"], kept["samples"]) == (f"models/{published.parent.name}/model.tar.gz", 40)
 
 
 def test_a_place_that_cannot_be_written_is_one_sentence(

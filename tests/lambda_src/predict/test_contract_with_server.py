@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ class Relay:
         said = http.client.HTTPMessage()
         if response.status == http.HTTPStatus.OK:
             said["x-amzn-invoked-production-variant"] = "primary"
+            said["x-amzn-sagemaker-custom-attributes"] = response.headers["x-amzn-sagemaker-custom-attributes"]
             return Reply(200, said, found)
         said["x-amzn-errortype"] = "ModelError"
         error = {"Message": "Received error", "OriginalStatusCode": response.status, "OriginalMessage": found.decode()}
@@ -78,3 +80,14 @@ def test_damage_behind_a_sound_header_is_refused_in_the_servers_words(service: S
     status, content = answer(service, image_file("PNG")[:60])
     assert (status, content["error"]["code"]) == (422, "image_unreadable")
     assert "damaged" in content["error"]["message"]
+
+
+def test_the_answer_tells_where_its_time_went_hop_by_hop(service: Service) -> None:
+    event = http_event("POST", "/predict", body=JPEG, content_type="image/jpeg")
+    said = service.answer(event, "request-1")["headers"]["server-timing"]
+    spent = {hop: float(dur) for hop, dur in re.findall(r"([a-z-]+);dur=([0-9.]+)", said)}
+    assert spent.keys() == {f"model-{step}" for step in ("queue", "decode", "infer", "encode")} | {
+        "endpoint",
+        "function",
+    }
+    assert 0 < spent["model-infer"] <= spent["endpoint"] <= spent["function"]

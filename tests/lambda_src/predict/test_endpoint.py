@@ -40,6 +40,12 @@ def test_what_the_endpoint_says_is_read(server: AwsServer) -> None:
     assert classify(endpoint(server)) == Classification(PREDICTIONS, "7", "primary")
 
 
+def test_the_models_own_times_are_read_and_nothing_else_that_stands_there(server: AwsServer) -> None:
+    odd = "Set-Cookie: a;dur=1\x00, b;dur=x"
+    server.headers["X-Amzn-SageMaker-Custom-Attributes"] = f"decode;dur=1.5, infer;dur=20, {odd}"
+    assert classify(endpoint(server)).model_ms == {"decode": 1.5, "infer": 20.0}
+
+
 def test_a_vector_is_read_as_it_comes(server: AwsServer) -> None:
     server.body = json.dumps(VECTOR).encode()
     assert classify(endpoint(server), Wish(3, raw=True)) == Classification([], "", "primary", raw=VECTOR)
