@@ -36,9 +36,10 @@ class Container(http.server.BaseHTTPRequestHandler):
             wanted = {}
         if wanted.get("die"):
             os._exit(9)
-        time.sleep(wanted.get("sleep", 0))
-        if "status" in wanted:
-            self.answer(wanted["status"], b"no such breed")
+        time.sleep(wanted.get("sleep", behaviour.get("sleep", 0)))
+        status = wanted.get("status", behaviour.get("status"))
+        if status is not None:
+            self.answer(status, b"no such breed")
             return
         seen = {
             "pid": os.getpid(),
