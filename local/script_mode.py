@@ -143,7 +143,7 @@ def _fetched(place: str) -> io.BytesIO:
 def _torchrun(resources: dict[str, Any]) -> list[str]:
     hosts = resources["hosts"]
     return [
-        *(sys.executable, "-m", "torch.distributed.run", f"--nnodes={len(hosts)}", "--nproc_per_node=1"),
+        *(sys.executable, str(Path(__file__).with_name("torchrun.py")), f"--nnodes={len(hosts)}", "--nproc_per_node=1"),
         f"--node_rank={hosts.index(resources['current_host'])}",
         *(f"--master_addr={hosts[0]}", f"--master_port={TORCHRUN_PORT}"),
     ]

@@ -80,12 +80,27 @@ def _contents(running: Running) -> dict[str, Any]:
             }
             for one in endpoints
         ],
+        "jobs": _jobs(hosting, running.home.jobs),
         "functions": [one["FunctionName"] for one in client("lambda").list_functions()["Functions"]],
         "apis": [
             {"name": one["Name"], "id": one["ApiId"], **api_urls(running, one["ApiId"])}
             for one in client("apigatewayv2").get_apis()["Items"]
         ],
     }
+
+
+def _jobs(hosting: Any, folder: Path) -> list[dict[str, Any]]:  # noqa: ANN401 - as above
+    """Those that run, and where each one's instances have their folders."""
+    found = []
+    for kind in ("Training", "Processing", "Transform", "HyperParameterTuning"):
+        # "HyperParameterTuning" -> "hyper_parameter_tuning"
+        verb = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in kind)
+        listed = getattr(hosting, f"list{verb}_jobs")()
+        for one in listed[f"{kind}JobSummaries"]:
+            name, status = one[f"{kind}JobName"], one[f"{kind}JobStatus"]
+            if status in ("InProgress", "Stopping"):
+                found.append({"name": name, "kind": kind, "status": status, "folder": str(folder / name)})
+    return found
 
 
 def _instances(folder: Path, living: set[int]) -> list[dict[str, Any]]:
@@ -114,6 +129,7 @@ def sentences(found: dict[str, Any]) -> list[str]:
         lines.append(f"  endpoint  {endpoint['name']}: {endpoint['status']}{failure}")
         for one in endpoint["instances"]:
             lines.append(f"            {one['variant']} {one['name']}: process {one['pid']}, log {one['log']}")
+    lines += [f"  job       {one['name']} ({one['kind']}): {one['status']}" for one in found["jobs"]]
     lines += [f"  function  {name}" for name in found["functions"]]
     for api in found["apis"]:
         lines.append(f"  API       {api['name']}: {api['url']} (in a browser: {api['browser_url']}/)")

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.distributed import Store, TCPStore  # type: ignore[attr-defined]
 from torch.nn.parallel import DistributedDataParallel
 
 from training.errors import TrainingError
@@ -100,10 +101,9 @@ def joined(environment: Mapping[str, str] = os.environ) -> Iterator[Group]:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", interface)
         os.environ.setdefault("NCCL_SOCKET_IFNAME", interface)
     try:
-        dist.init_process_group(
-            backend, init_method=f"tcp://{address}:{port}", rank=rank, world_size=ranks, timeout=PATIENCE
-        )
-    except RuntimeError as error:
+        store = _meeting_point(address, port, rank, ranks, environment)
+        dist.init_process_group(backend, store=store, rank=rank, world_size=ranks, timeout=PATIENCE)
+    except (RuntimeError, OSError) as error:
         raise TrainingError(
             f"rank {rank} of {ranks} cannot meet the others at {address}:{port} ({str(error).splitlines()[0]}); "
             "the security group must admit itself"
@@ -112,6 +112,16 @@ def joined(environment: Mapping[str, str] = os.environ) -> Iterator[Group]:
         yield Group(rank, ranks, local_rank)
     finally:
         dist.destroy_process_group()
+
+
+def _meeting_point(address: str, port: int, rank: int, ranks: int, environment: Mapping[str, str]) -> Store:
+    """The first rank listens, at its own address alone; torch by itself would at every one that the machine has."""
+    # torchrun listens itself.
+    leads = rank == 0 and environment.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
+    # The store closes it.
+    listener = socket.create_server((address, port)).detach() if leads else None
+    store: Store = TCPStore(address, port, ranks, is_master=leads, timeout=PATIENCE, master_listen_fd=listener)
+    return store
 
 
 def start_ranks(wanted: int, words: Sequence[str], environment: Mapping[str, str] = os.environ) -> int | None:

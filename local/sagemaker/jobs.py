@@ -10,6 +10,7 @@ import logging
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,7 @@ RUNNING = ("InProgress", "Stopping")
 ENDED = ("Completed", "Failed", "Stopped")
 # A training process with PyTorch and its data fits in it; the machine's memory says how many there may be.
 INSTANCE_BYTES = 1024**3
+# When the embedded AWS ends, for all jobs together; what StopTrainingJob leaves a job is in cluster.py.
 STOP_SECONDS = 10.0
 INTERRUPTED = "InternalServerError: The embedded AWS ended while the job ran; start the job again."
 
@@ -276,5 +278,6 @@ class Jobs:
                 job.closing.set()
                 job.stopping.set()
             self.changed.notify_all()
+        until = time.monotonic() + STOP_SECONDS
         for _, thread in running:
-            thread.join(STOP_SECONDS)
+            thread.join(max(0.0, until - time.monotonic()))

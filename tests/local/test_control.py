@@ -1,6 +1,5 @@
 """Starting, stopping and what can go wrong with either."""
 
-import contextlib
 import json
 import os
 import shutil
@@ -18,6 +17,7 @@ import pytest
 from local import control, interrupted, process_group
 from local.home import Home, LocalError
 from tests.embedded import APP, ROOT, Embedded
+from tests.local.listening import addresses
 
 pytestmark = pytest.mark.xdist_group(__name__)
 
@@ -114,22 +114,7 @@ def test_reset_forgets_everything(folder):
 def test_nothing_listens_beyond_loopback(folder):
     running = Embedded(start(folder))
     running.serving()
-    pids = group(running.running.facts.pid)
-    assert {address for pid in pids for address in listening(pid)} == {"127.0.0.1"}
-
-
-def listening(pid):
-    inodes = set()
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            inodes.add(str(link.readlink()).removeprefix("socket:[").rstrip("]"))
-    for table, family, size in (("tcp", socket.AF_INET, 4), ("tcp6", socket.AF_INET6, 16)):
-        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and fields[9] in inodes:
-                words = bytes.fromhex(fields[1].split(":")[0])
-                turned = b"".join(words[at : at + 4][::-1] for at in range(0, size, 4))
-                yield socket.inet_ntop(family, turned)
+    assert {address for address, _ in addresses(running.running.facts.pid)} == {"127.0.0.1"}
 
 
 def test_port_in_use_is_a_sentence(folder):

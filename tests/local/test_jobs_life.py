@@ -5,6 +5,7 @@ import time
 import pytest
 
 from local import control, process_group
+from local.status import sentences, status
 from tests.embedded import ALLOW_ALL, APP, Embedded
 from tests.local.jobs import ended, in_training, training
 from tests.local.runs import over, processing, run
@@ -22,6 +23,20 @@ def _read(path):
         return path.read_bytes()
     except OSError:
         return b""
+
+
+def test_status_lists_what_runs(embedded):
+    job = training(embedded, "import time; time.sleep(60)")
+    in_training(embedded, job)
+    assert {"name": job, "kind": "Training", "status": "InProgress"}.items() <= listed(embedded, job).items()
+    assert f"  job       {job} (Training): InProgress" in sentences(status(embedded.running))
+    embedded.client("sagemaker").stop_training_job(TrainingJobName=job)
+    ended(embedded, job)
+    assert listed(embedded, job) is None
+
+
+def listed(embedded, job):
+    return next((one for one in status(embedded.running)["jobs"] if one["name"] == job), None)
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -55,7 +56,9 @@ def test_two_instances_train_what_one_trains(pictures: Path, tmp_path: Path) -> 
         )
         for number in (1, 2)
     ]
-    alone, first, second = (ended(process) for process in started)
+    # Another job's instances meet at the same port of their own address.
+    with socket.create_server(("127.0.7.9", group.PORT)):
+        alone, first, second = (ended(process) for process in started)
     for one, two in zip(metrics(alone), metrics(first), strict=True):
         assert two == pytest.approx(one, rel=1e-4)
     # one writes, one is silent: not two copies side by side
