@@ -5,6 +5,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -108,6 +109,11 @@ def read_answer(connection: http.client.HTTPConnection) -> Answer:
     raw = response.read()
     headers = {name.lower(): value for name, value in response.getheaders()}
     return Answer(response.status, headers, raw.decode())
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
 
 
 def plain(file: bytes) -> Image.Image:

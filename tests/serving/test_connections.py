@@ -5,7 +5,6 @@ import contextlib
 import http.client
 import json
 import socket
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -16,7 +15,7 @@ from uvicorn.server import ServerState
 from serving import connection
 from serving.connection import Connection
 from serving.http import Message, Receive, Scope, Send
-from tests.serving.processes import STARTER, ServerProcess, read_answer
+from tests.serving.processes import STARTER, ServerProcess, read_answer, wait_until
 
 STAR = (STARTER / "samples" / "star.jpg").read_bytes()
 MEGABYTE = 1024**2
@@ -54,13 +53,8 @@ def test_pipelined_requests_are_answered_in_their_order(server: ServerProcess) -
 def test_upload_that_breaks_off_leaves_nothing_behind(server: ServerProcess) -> None:
     with connect(server) as raw:
         raw.sendall(head(len(STAR)) + STAR[:1000])
-    metrics = server.ask("GET", "/metrics").text
-    for _ in range(100):
-        if "whippet_serving_pending_bytes 0" in metrics and "whippet_serving_requests_in_progress 0" in metrics:
-            return
-        time.sleep(0.02)
-        metrics = server.ask("GET", "/metrics").text
-    raise AssertionError(metrics)
+    gauges = {"whippet_serving_pending_bytes 0", "whippet_serving_requests_in_progress 0"}
+    wait_until(lambda: gauges <= set(server.ask("GET", "/metrics").text.splitlines()))
 
 
 def test_body_that_comes_byte_by_byte_is_answered(server: ServerProcess) -> None:
@@ -160,6 +154,15 @@ async def listening(max_connections: int = 100, keep_alive_seconds: float = 60) 
         await asyncio.sleep(0)
 
 
+@asynccontextmanager
+async def connected(**bounds: float) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """The only connection to a server of its own."""
+    async with listening(**bounds) as port:  # type: ignore[arg-type] # each test knows what its bound is
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        yield reader, writer
+        writer.close()
+
+
 def run(scenario: Callable[[], Awaitable[None]]) -> None:
     async def within() -> None:
         await asyncio.wait_for(scenario(), 10)
@@ -178,21 +181,17 @@ def test_headers_that_do_not_end_are_cut_off(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(connection, "HEADER_SECONDS", 0.1)
 
     async def scenario() -> None:
-        async with listening() as port:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with connected() as (reader, writer):
             writer.write(b"GET /ping HTTP/1.1\r\nHost:")
             assert await ends(reader) == b""
-            writer.close()
 
     run(scenario)
 
 
 def test_connection_on_which_nothing_comes_is_cut_off() -> None:
     async def scenario() -> None:
-        async with listening(keep_alive_seconds=0.1) as port:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with connected(keep_alive_seconds=0.1) as (reader, _):
             assert await ends(reader) == b""
-            writer.close()
 
     run(scenario)
 
@@ -201,13 +200,11 @@ def test_kept_connection_may_be_silent_for_longer_than_headers_may_take(monkeypa
     monkeypatch.setattr(connection, "HEADER_SECONDS", 0.1)
 
     async def scenario() -> None:
-        async with listening() as port:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with connected() as (reader, writer):
             for _ in range(2):
                 writer.write(head(2) + b"hi")
                 assert (await reader.readuntil(b"\r\n\r\n2")).startswith(b"HTTP/1.1 200 ")
                 await asyncio.sleep(0.25)
-            writer.close()
 
     run(scenario)
 
@@ -216,11 +213,9 @@ def test_refused_body_that_never_ends_is_cut_off(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(connection, "DISCARD_SECONDS", 0.1)
 
     async def scenario() -> None:
-        async with listening() as port:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with connected() as (reader, writer):
             writer.write(head(1000, "/full") + b"x")
             assert (await ends(reader)).startswith(REFUSED)
-            writer.close()
 
     run(scenario)
 
@@ -229,15 +224,13 @@ def test_refused_body_is_thrown_away_up_to_a_limit(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(connection, "DISCARDED_BYTES", 100_000)
 
     async def scenario() -> None:
-        async with listening() as port:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with connected() as (reader, writer):
             writer.write(head(900_000_000, "/full"))
             assert (await reader.readuntil(b"\r\n\r\n0")).startswith(REFUSED)
             with pytest.raises(ConnectionError):
                 for _ in range(1000):
                     writer.write(bytes(100_000))
                     await writer.drain()
-            writer.close()
 
     run(scenario)
 

@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tarfile
@@ -21,7 +20,7 @@ import pytest
 
 from tests.serving import dockerfile
 from tests.serving.dockerfile import SERVING
-from tests.serving.processes import MODEL, ROOT, STARTER
+from tests.serving.processes import MODEL, ROOT, STARTER, free_port
 
 pytestmark = pytest.mark.slow
 
@@ -120,12 +119,6 @@ def children(pid):
         return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except FileNotFoundError:
         return []
-
-
-def free_port():
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]
 
 
 def ask(port, method, path, body=None):
