@@ -68,3 +68,8 @@ def test_other_formats_are_refused(format_name: str) -> None:
     error = refusal(encode(Image.new("RGB", (32, 32)), format_name))
     assert error.status == 415
     assert all(name in error.message for name in FORMATS)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xda", b"\xda\xff\xda", b"\xff\xff\xda\xff\xda\xda", b"\xda\xff", b"\xff"])
+def test_scans_are_counted_wherever_they_start(content: bytes) -> None:
+    assert preprocess.scans_in(content) == content.count(b"\xff\xda")
