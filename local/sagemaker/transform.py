@@ -1,5 +1,7 @@
 """Batch transform jobs: objects in, each sent to the model's container whole or line by line, its answers out."""
 
+import http.client
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +28,14 @@ UNAVAILABLE = ("DataProcessing", "ModelClientConfig", "DataCaptureConfig", "Expe
 MEGABYTE = 1024**2
 DEFAULT_PAYLOAD_MB, ANSWER_SECONDS = 6, 600.0
 SUCCESS = range(200, 300)
+PARAMETERS_SECONDS = 5.0
+# In the request, and in a container's environment.
+SHAPE = {
+    "MaxConcurrentTransforms": "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS",
+    "MaxPayloadInMB": "SAGEMAKER_MAX_PAYLOAD_IN_MB",
+    "BatchStrategy": "SAGEMAKER_BATCH_STRATEGY",
+}
+STRATEGIES = {"SingleRecord": "SINGLE_RECORD", "MultiRecord": "MULTI_RECORD"}
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,7 @@ class TransformJobs:
             raise JobFailed("ClientError: No S3 objects found under the input's S3Uri")
         with self._instances(job, request, credentials) as instances:
             job.update(TransformStartTime=now())
+            request = {**_wishes(instances[0]), **request}
             work = Transform(job, request, inputs, outputs, instances)
             ahead = request.get("MaxConcurrentTransforms", 1) * len(instances)
             with ThreadPoolExecutor(ahead) as pool:
@@ -102,7 +113,7 @@ class TransformJobs:
             raise LaunchFailed(f"The image '{container['Image']}' serves nothing: its registry entry has no command")
         # An isolated container reaches nothing, so that it gets nobody's credentials either.
         reach = {} if model.get("EnableNetworkIsolation") else {**self.jobs.gateway, **credentials.environment()}
-        environment = {**container.get("Environment", {}), **request.get("Environment", {}), **reach}
+        environment = {**container.get("Environment", {}), **request.get("Environment", {}), **_told(request), **reach}
         try:
             for number in range(1, request["TransformResources"]["InstanceCount"] + 1):
                 folder = job.folder / f"instance-{number}"
@@ -180,6 +191,28 @@ class Transform:
             said = answer.body[:300].decode(errors="replace").strip()
             raise JobFailed(f"ClientError: The container answered {answer.status} to {key}: {said}")
         return answer.body
+
+
+def _told(request: Document) -> dict[str, str]:
+    """What every container of a transform job finds in its environment, and what it finds where the request says so."""
+    told = {"SAGEMAKER_BATCH": "true"}
+    for key, variable in SHAPE.items():
+        if key in request:
+            told[variable] = STRATEGIES.get(request[key], str(request[key]))
+    return told
+
+
+def _wishes(instance: Instance) -> Document:
+    """What the container would like where the request leaves it open; most containers have no such route."""
+    try:
+        answer = instance.request("GET", "/execution-parameters", {}, b"", PARAMETERS_SECONDS)
+        wishes = json.loads(answer.body) if answer.status in SUCCESS else {}
+    except (OSError, http.client.HTTPException, ValueError):
+        return {}
+    if not isinstance(wishes, dict):
+        return {}
+    names = {name: key for key, name in STRATEGIES.items()}
+    return {key: names.get(wishes[key], wishes[key]) for key in SHAPE if key in wishes}
 
 
 def _line(text: bytes) -> bytes:

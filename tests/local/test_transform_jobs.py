@@ -52,6 +52,37 @@ def test_lines_are_asked_about_by_the_strategy_and_answers_assembled(embedded, s
     assert [json.loads(line)["bytes"] for line in lines] == sizes
 
 
+def environment_of(embedded, bucket, **more):
+    """What the container of a job finds."""
+    embedded.put(bucket, "in/a", b'{"environment": true}')
+    job = transform(embedded, bucket, **more)
+    assert ended(embedded, job, "transform")["TransformJobStatus"] == "Completed"
+    found = json.loads(output(embedded, bucket, "a.out"))["environment"]
+    return {name: value for name, value in found.items() if name.startswith(("SAGEMAKER_BATCH", "SAGEMAKER_MAX"))}
+
+
+def test_the_container_is_told_of_the_job_that_it_works_for(embedded):
+    shape = {"MaxPayloadInMB": 3, "MaxConcurrentTransforms": 2, "BatchStrategy": "MultiRecord"}
+    assert environment_of(embedded, embedded.bucket(), **shape) == {
+        "SAGEMAKER_BATCH": "true",
+        "SAGEMAKER_MAX_PAYLOAD_IN_MB": "3",
+        "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": "2",
+        "SAGEMAKER_BATCH_STRATEGY": "MULTI_RECORD",
+    }
+    assert environment_of(embedded, embedded.bucket()) == {"SAGEMAKER_BATCH": "true"}
+
+
+@pytest.mark.parametrize(("asked", "sizes"), [({}, [9, 10, 11]), ({"BatchStrategy": "MultiRecord"}, [30])])
+def test_what_the_request_leaves_open_the_container_decides(embedded, asked, sizes):
+    bucket = embedded.bucket()
+    embedded.put(bucket, "in/a.jsonl", LINES)
+    model = embedded.model(name="cat", parameters={"BatchStrategy": "SINGLE_RECORD", "MaxConcurrentTransforms": 4})
+    job = transform(embedded, bucket, model=model, split="Line", assemble="Line", **asked)
+    assert ended(embedded, job, "transform")["TransformJobStatus"] == "Completed"
+    lines = output(embedded, bucket, "a.jsonl.out").splitlines()
+    assert [json.loads(line)["bytes"] for line in lines] == sizes
+
+
 def test_a_refused_record_fails_the_job_in_the_containers_words(embedded):
     bucket = embedded.bucket()
     embedded.put(bucket, "in/a", b'{"status": 422}')

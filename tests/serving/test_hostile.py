@@ -56,6 +56,12 @@ def gif_screen(side: int) -> bytes:
     return bytes(small)
 
 
+def gif_of_frames(count: int) -> bytes:
+    """Megabytes of pictures of which one counts."""
+    first, other = encode(RGB.quantize(4), "GIF"), encode(Image.new("P", (8, 8)), "GIF")
+    return first[:-1] + other[other.index(b"\x2c") : -1] * count + b";"
+
+
 def scan_after_scan(times: int) -> bytes:
     """A progressive JPEG that refines its pixels again and again."""
     picture = jpeg(progressive=True)
@@ -134,8 +140,8 @@ def test_bomb_takes_no_memory(server: ServerProcess, name: str) -> None:
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @pytest.mark.parametrize(
     "make",
-    [with_exif_loop, lambda: png_of_chunks(20_000), lambda: scan_after_scan(50)],
-    ids=["exif loop", "chunks", "scans"],
+    [with_exif_loop, lambda: png_of_chunks(20_000), lambda: scan_after_scan(50), lambda: gif_of_frames(100_000)],
+    ids=["exif loop", "chunks", "scans", "frames"],
 )
 def test_odd_but_legal_body_is_answered(server: ServerProcess, make: Callable[[], bytes]) -> None:
     assert server.invoke(make()).status == 200

@@ -2,9 +2,11 @@
 
 import ast
 import asyncio
+import base64
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -177,6 +179,26 @@ def test_interrupt_from_the_keyboard_drains_as_well() -> None:
     with running() as process:
         process.process.send_signal(signal.SIGINT)
         assert process.wait() == 0
+
+
+def test_threads_of_the_engine_keep_to_a_core_each(server: ServerProcess) -> None:
+    pinned_to = server.wait_for("loaded")["pinned_to"]
+    allowed = [
+        re.findall(r"Cpus_allowed_list:\s*(\S+)", status.read_text())[0]
+        for status in Path(f"/proc/{server.worker_pid}/task").glob("*/status")
+    ]
+    assert {str(processor) for processor in pinned_to} <= set(allowed)
+
+
+def test_batch_transform_job_may_send_much_at_once() -> None:
+    picture = base64.b64encode(jpeg(600, 400, quality=95))
+    body = b"\n".join([b'{"image": "' + picture + b'"}'] * (7 * 1024**2 // len(picture)))
+    with running(SAGEMAKER_BATCH="true", SAGEMAKER_MAX_PAYLOAD_IN_MB="10") as process:
+        answer = process.invoke(body, "application/jsonlines")
+        parameters = process.ask("GET", "/execution-parameters").document
+    assert (answer.status, len(answer.lines)) == (200, body.count(b"\n") + 1)
+    assert all("predictions" in line for line in answer.lines)
+    assert parameters["MaxPayloadInMB"] == 10
 
 
 def test_every_log_line_is_json_with_time_level_and_event() -> None:

@@ -26,7 +26,11 @@ class Container(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        self.answer(500 if behaviour.get("unhealthy") else 200, b"")
+        if self.path == "/execution-parameters":
+            parameters = behaviour.get("parameters")
+            self.answer(200 if parameters else 404, json.dumps(parameters).encode())
+        else:
+            self.answer(500 if behaviour.get("unhealthy") else 200, b"")
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
