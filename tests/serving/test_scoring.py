@@ -1,22 +1,23 @@
 """What is served is what was evaluated: the same answers on a whole split, in 32 bits and in 8."""
 
-import hashlib
 import importlib.util
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tests.serving.processes import MODEL, ROOT, ServerProcess
 from tests.serving.test_life import refused, running
 from training.data import read_split
 from training.decoded import load_split
 from training.evaluate import evaluate, recipe_of
-from training.quantise import quantise
+from training.export import check_parity
+from training.models import build
+from training.runtime import logits_of, open_session
 from training.starter import SET
 from training.synthetic import SyntheticSet, write_set
 
@@ -36,20 +37,6 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pictures")
     write_set(folder, SyntheticSet(train=1, valid=1, test=60))
     return folder / "test"
-
-
-@pytest.fixture(scope="module")
-def in_8_bits(unpacked: Path, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The starter's artefact with a network in 8 bits, as training would leave it."""
-    folder = shutil.copytree(unpacked, tmp_path_factory.mktemp("int8") / "model")
-    metadata = json.loads((folder / "model.json").read_text())
-    recipe, split = recipe_of(metadata), read_split(pictures, metadata["labels"])
-    target = folder / "model.int8.onnx"
-    quantise(folder / "model.onnx", target, pixels=load_split(split, recipe), recipe=recipe)
-    metadata["files"][target.name] = {"sha256": hashlib.sha256(target.read_bytes()).hexdigest()}
-    metadata["int8"] = {"kept": True, "split": "valid", "samples": 1, "accuracy": 1.0, "fp32_accuracy": 1.0, "lost": 0}
-    (folder / "model.json").write_text(json.dumps(metadata))
-    return folder
 
 
 def test_served_answers_are_those_of_the_evaluation(
@@ -72,9 +59,9 @@ def test_served_answers_are_those_of_the_evaluation_on_the_whole_split(
 
 
 def test_other_model_is_noticed_by_its_answers(
-    server: ServerProcess, pictures: Path, in_8_bits: Path, capsys: pytest.CaptureFixture[str]
+    server: ServerProcess, pictures: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert score(server, in_8_bits, pictures, "--precision", "int8") == 1
+    assert score(server, MODEL, pictures, "--precision", "int8") == 1
     assert "of 60 pictures differ" in capsys.readouterr().err
 
 
@@ -85,21 +72,28 @@ def test_server_that_is_not_there_is_told(pictures: Path, capsys: pytest.Capture
 
 
 @pytest.fixture(scope="module")
-def server_in_8_bits(in_8_bits: Path) -> Iterator[ServerProcess]:
-    with running(model=in_8_bits, WHIPPET_SERVING_PRECISION="int8") as process:
+def server_in_8_bits() -> Iterator[ServerProcess]:
+    with running(WHIPPET_SERVING_PRECISION="int8") as process:
         yield process
 
 
-def test_network_in_8_bits_answers_as_its_evaluation_says(
-    server_in_8_bits: ServerProcess, pictures: Path, in_8_bits: Path
-) -> None:
+def test_network_in_8_bits_answers_as_its_evaluation_says(server_in_8_bits: ServerProcess, pictures: Path) -> None:
     assert server_in_8_bits.wait_for("loaded")["precision"] == "int8"
-    assert score(server_in_8_bits, in_8_bits, pictures, "--precision", "int8") == 0
+    assert score(server_in_8_bits, MODEL, pictures, "--precision", "int8") == 0
 
 
-def test_both_networks_of_an_artefact_agree_on_most_pictures(in_8_bits: Path, pictures: Path) -> None:
-    found = [evaluate(in_8_bits, pictures, precision)["accuracy"] for precision in ("fp32", "int8")]
-    assert abs(np.subtract(*found)) < 0.1
+def test_pytorch_onnx_and_8_bits_agree_on_the_starter(unpacked: Path, pictures: Path) -> None:
+    metadata = json.loads((unpacked / "model.json").read_text())
+    recipe, split = recipe_of(metadata), read_split(pictures, metadata["labels"])
+    pixels = load_split(split, recipe)
+    network = build(metadata["architecture"], len(metadata["labels"]))
+    network.load_state_dict(torch.load(unpacked / "model.pt", weights_only=True))
+    assert check_parity(network, recipe, unpacked / "model.onnx", pixels) < 1e-4
+    fp32, int8 = (
+        logits_of(open_session(unpacked / name), pixels, recipe) for name in ("model.onnx", "model.int8.onnx")
+    )
+    assert np.abs(fp32 - int8).max() < 0.05 * np.abs(fp32).max()
+    assert (fp32.argmax(axis=1) == int8.argmax(axis=1)).mean() > 0.95
 
 
 def without_8_bits(folder: Path, verdict: dict[str, object] | None) -> Path:
