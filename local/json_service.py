@@ -130,9 +130,14 @@ def now() -> float:
 
 
 def listing(documents: list[Document], key: str, params: Document, sort_by: str = "CreationTime") -> Document:
-    """One page of a List call: NameContains, MaxResults and NextToken, newest first unless asked otherwise."""
+    """One page of a List call: NameContains, CreationTimeAfter and -Before, MaxResults and NextToken; newest first unless
+    asked otherwise."""
     contains = params.get("NameContains", "")
     found = [document for document in documents if contains in str(document.get("_name", ""))]
+    if "CreationTimeAfter" in params:
+        found = [document for document in found if document["CreationTime"] >= params["CreationTimeAfter"]]
+    if "CreationTimeBefore" in params:
+        found = [document for document in found if document["CreationTime"] <= params["CreationTimeBefore"]]
     found.sort(key=lambda document: document[sort_by], reverse=params.get("SortOrder") != "Ascending")
     start, size = int(params.get("NextToken", 0)), int(params.get("MaxResults", 100))
     answer: dict[str, Any] = {key: found[start : start + size]}

@@ -17,6 +17,13 @@ from ops.errors import OperatorError
 COMMANDS = {
     "demo": "the whole system on this machine: deploy, predict, look around",
     "destroy": "take a stage away, and say what stays and why",
+    "train": "train as the pipeline does: on one instance or several, on the box, or here",
+    "tune": "search the pipeline's space: trials as they end, the best marked, a plot",
+    "compare": "trainings side by side: accuracy, time and money, as a table and as a page",
+    "pipeline": "run the pipeline, see a run's steps, draw it",
+    "jobs": "what runs and ran lately",
+    "attach": "come back to what runs, and follow it to its end",
+    "stop": "end what runs",
     "page": "the page to try an image, with requests that your credentials sign",
 }
 UNKNOWN_WORDS, INTERRUPTED = 2, 130
@@ -46,8 +53,10 @@ def main(words: list[str] | None = None) -> int:
 def _run(module: ModuleType, arguments: argparse.Namespace) -> int:
     try:
         return int(module.run(arguments))
-    except KeyboardInterrupt:
-        sys.stderr.write(f"{getattr(module, 'INTERRUPTED_SENTENCE', 'Interrupted.')}\n")
+    except KeyboardInterrupt as interrupted:
+        # Whoever knows what goes on meanwhile says so in it.
+        said = str(interrupted) or getattr(module, "INTERRUPTED_SENTENCE", "Interrupted.")
+        sys.stderr.write(f"{said}\n")
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read has read enough, as `head` does; what is still to be written has nowhere to go.

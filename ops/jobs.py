@@ -6,6 +6,8 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from ops.errors import OperatorError
 
 # SageMaker's client, made at run time.
@@ -67,6 +69,9 @@ class Jobs:
             if run["PipelineExecutionStatus"] in ("Executing", "Stopping")
         }
 
+    def _role(self, call: str, kind: str, name: str) -> str:
+        return role_of(self._sagemaker, getattr(self._sagemaker, f"describe_{call}")(**{f"{kind}Name": name}))
+
     def _jobs(self, call: str, kind: str) -> dict[str, str]:
         """Name -> status of those that have not ended, whosoever they are."""
         found: dict[str, str] = {}
@@ -75,11 +80,18 @@ class Jobs:
             found |= dict.fromkeys(pages.search(f"{kind}Summaries[].{kind}Name"), status)
         return found
 
-    def _role(self, call: str, kind: str, name: str) -> str:
-        """Its name. A transform job runs with its model's role; a tuning job with that of the trainings it starts."""
-        described = getattr(self._sagemaker, f"describe_{call}")(**{f"{kind}Name": name})
-        if "ModelName" in described:
-            model = self._sagemaker.describe_model(ModelName=described["ModelName"])
-            return str(model.get("ExecutionRoleArn", "")).rsplit("/", 1)[-1]
-        started = [described, described.get("TrainingJobDefinition", {}), *described.get("TrainingJobDefinitions", [])]
-        return next((str(found["RoleArn"]).rsplit("/", 1)[-1] for found in started if found.get("RoleArn")), "")
+
+def role_of(sagemaker: Client, job: dict[str, Any]) -> str:
+    """Its name, from the job's description. A transform job runs with its model's role; a tuning job with that of the
+    trainings it starts."""
+    if "ModelName" in job:
+        try:
+            model = sagemaker.describe_model(ModelName=job["ModelName"])
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationException":
+                raise
+            # A deploy of another model has taken it away.
+            return ""
+        return str(model.get("ExecutionRoleArn", "")).rsplit("/", 1)[-1]
+    started = [job, job.get("TrainingJobDefinition", {}), *job.get("TrainingJobDefinitions", [])]
+    return next((str(found["RoleArn"]).rsplit("/", 1)[-1] for found in started if found.get("RoleArn")), "")

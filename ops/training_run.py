@@ -3,25 +3,46 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from ops.errors import OperatorError
+from ops.errors import WorkFailed
 
 LOOK_EVERY_SECONDS = 1.0
 STARTS_WITHIN_SECONDS = 60.0
 ENDED = ("Succeeded", "Failed", "Stopped")
+DATASET_PARAMETER = "DatasetPrefix"
+# Under which name a step's metadata holds the ARN of its job.
+JOBS = ("ProcessingJob", "TrainingJob", "TuningJob", "TransformJob")
+
+
+@dataclass(frozen=True)
+class Run:
+    arn: str
+    name: str
+    """As intake or `ops pipeline run` called it: NAME-VERSION of its data set."""
+    status: str
+    started: datetime
+
+    @property
+    def id(self) -> str:
+        return self.arn.rsplit("/", 1)[-1]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One that has ended."""
-
     name: str
     status: str
+    started: datetime
     seconds: float
+    """Up to now where it has not ended."""
     reason: str
     package: str | None
     """The model package that it registered, by ARN."""
+    job: str | None = None
+    """The name of the job that it runs."""
+    outcome: str | None = None
+    """Of a condition: true or false."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +51,27 @@ class Runs:
 
     sagemaker: Any
     pipeline: str
+
+    def all(self) -> list[Run]:
+        """The youngest first."""
+        pages = self.sagemaker.get_paginator("list_pipeline_executions").paginate(
+            PipelineName=self.pipeline, SortBy="CreationTime", SortOrder="Descending"
+        )
+        return [
+            Run(
+                one["PipelineExecutionArn"],
+                one.get("PipelineExecutionDisplayName", ""),
+                one["PipelineExecutionStatus"],
+                one["StartTime"],
+            )
+            for one in pages.search("PipelineExecutionSummaries[]")
+            if one
+        ]
+
+    def dataset(self, run: str) -> str:
+        """The prefix that it was started on, as "dataset/dogs"."""
+        found = self.sagemaker.list_pipeline_parameters_for_execution(PipelineExecutionArn=run)["PipelineParameters"]
+        return next((str(one["Value"]) for one in found if one["Name"] == DATASET_PARAMETER), "")
 
     def of(self, dataset: str) -> list[dict[str, Any]]:
         """The youngest first. Intake names a run NAME-VERSION after the data set that started it."""
@@ -46,15 +88,19 @@ class Runs:
             if new:
                 return new[0]
             time.sleep(LOOK_EVERY_SECONDS / 4)
-        raise OperatorError(
+        raise WorkFailed(
             f"The manifest of {dataset} has started no run within {STARTS_WITHIN_SECONDS:g} s: what intake refused is "
             "in the queue that the Training stack's output FailedIntakeUrl names."
         )
 
     def steps(self, run: str) -> list[Step]:
         """Those that have ended, the oldest first."""
+        return [step for step in self.every_step(run) if step.status in ENDED]
+
+    def every_step(self, run: str) -> list[Step]:
+        """Those that have begun, the oldest first."""
         found = self.sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=run, SortOrder="Ascending")
-        return [_step(one) for one in found["PipelineExecutionSteps"] if one["StepStatus"] in ENDED]
+        return [_step(one) for one in found["PipelineExecutionSteps"]]
 
     def status(self, run: str) -> tuple[str, str]:
         found = self.sagemaker.describe_pipeline_execution(PipelineExecutionArn=run)
@@ -76,16 +122,26 @@ class Runs:
         if status != "Succeeded":
             failed = next((one for one in ended if one.status == "Failed"), None)
             why = f"{failed.name}: {failed.reason}" if failed else reason
-            raise OperatorError(f"The pipeline's run {run.rsplit('/', 1)[-1]} ended as {status}. {why}")
+            raise WorkFailed(f"The pipeline's run {run.rsplit('/', 1)[-1]} ended as {status}. {why}")
 
     def registered(self, run: str) -> str:
         found = next((step.package for step in self.steps(run) if step.package), None)
         if found is None:
-            raise OperatorError(f"The pipeline's run {run.rsplit('/', 1)[-1]} has registered no model.")
+            raise WorkFailed(f"The pipeline's run {run.rsplit('/', 1)[-1]} has registered no model.")
         return found
 
 
 def _step(found: dict[str, Any]) -> Step:
-    seconds = (found["EndTime"] - found["StartTime"]).total_seconds()
-    package = found.get("Metadata", {}).get("RegisterModel", {}).get("Arn")
-    return Step(found["StepName"], found["StepStatus"], seconds, found.get("FailureReason", ""), package)
+    started = found.get("StartTime") or datetime.now(UTC)
+    told = found.get("Metadata", {})
+    jobs = [str(told[kind]["Arn"]).rsplit("/", 1)[-1] for kind in JOBS if told.get(kind, {}).get("Arn")]
+    return Step(
+        found["StepName"],
+        found["StepStatus"],
+        started,
+        ((found.get("EndTime") or datetime.now(UTC)) - started).total_seconds(),
+        found.get("FailureReason", ""),
+        told.get("RegisterModel", {}).get("Arn"),
+        jobs[0] if jobs else None,
+        told.get("Condition", {}).get("Outcome"),
+    )

@@ -1,0 +1,193 @@
+"""`ops compare`: trainings side by side, in a table, as JSON and as a page with their learning curves."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ops.console import answer
+from ops.errors import OperatorError
+from ops.prices import UNPRICED, dollars
+from ops.stage import Stage
+from ops.work import on_box
+from ops.work.box import Box, Command
+from ops.work.figures import gathered
+from ops.work.jobs import TRAINING, TUNING, Job, described, find, lately, trials_of
+from ops.work.logs import JobLog
+from ops.work.report import page
+from ops.work.tables import plain
+from ops.work.tables import show as show_table
+from ops.work.trials import best_of, trials_in
+
+FOOTNOTE = (
+    "billed: seconds times instances, of all trials for a tuning; dollars: us-east-1, on demand, by the dated snapshot "
+    "in ops/prices.toml; a box is billed for as long as it is on, of which this is the part that trained"
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    kind: str
+    instances: str
+    valid_accuracy: float | None
+    test_accuracy: float | None
+    """None for a trial, which never sees the test pictures."""
+    test_macro_f1: float | None
+    wall_seconds: float
+    billed_seconds: float | None
+    dollars: float | None
+    """None: unpriced."""
+    epochs: list[dict[str, float]]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    stage = Stage.open(arguments.stage, arguments.stages)
+    rows = [row_of(stage, one) for one in (chosen(stage, arguments) or [])]
+    if not rows:
+        raise OperatorError(
+            f"Stage {stage.name} has no training that ended well within {arguments.days:g} days: `python -m ops train "
+            f"--stage {stage.name}` makes one."
+        )
+    place: Path | None = None
+    if arguments.report is not None:
+        place = arguments.report.resolve()
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(page(rows, stage=stage.name, footnote=FOOTNOTE), encoding="utf-8")
+    found = {"rows": [row.as_json() for row in rows], "report": str(place) if place else None, "footnote": FOOTNOTE}
+
+    def show(console: Console) -> None:
+        show_table(console, table(rows))
+        for row in rows:
+            console.print(f"{row.kind}: {row.name} on {row.instances}", markup=False)
+        console.print(FOOTNOTE)
+        console.print(f"The report: {place}" if place else "--report FILE draws their learning curves.")
+
+    return answer(arguments, found, show)
+
+
+def chosen(stage: Stage, arguments: argparse.Namespace) -> list[Job | Command]:
+    """Those that are named, or the last of each kind that ended well."""
+    if arguments.names:
+        return [_named(stage, name) for name in arguments.names]
+    jobs = [job for job in lately(stage, arguments.days, (TRAINING, TUNING)) if job.status == "Completed"]
+    last: dict[str, Job | Command] = {}
+    for job in jobs:
+        last.setdefault(kind_of(job), job)
+    box = Box.find(stage)
+    commands = box.commands() if box else []
+    own = (one for one in commands if one.name.startswith(stage.names.own_jobs))
+    done = next((one for one in own if one.status == "Success"), None)
+    if done is not None:
+        last["box"] = done
+    order = ("one instance", "several instances", "box", "tuning")
+    return [last[kind] for kind in order if kind in last]
+
+
+def _named(stage: Stage, name: str) -> Job | Command:
+    job = find(stage, name)
+    if job is not None and job.kind in (TRAINING, TUNING):
+        return job
+    box = Box.find(stage) if job is None else None
+    command = box.command(name) if box else None
+    if command is None:
+        raise OperatorError(
+            f"{name} is no training or tuning job of stage {stage.name}, and no command of its box: `python -m ops "
+            f"jobs --stage {stage.name}` lists them."
+        )
+    return command
+
+
+def kind_of(job: Job) -> str:
+    if job.kind is TUNING:
+        return "tuning"
+    return "one instance" if job.instances and job.instances[1] == 1 else "several instances"
+
+
+def row_of(stage: Stage, found: Job | Command) -> Row:
+    if isinstance(found, Command):
+        return _of_command(stage, found)
+    return _of_tuning(stage, found) if found.kind is TUNING else _of_training(stage, found)
+
+
+def _of_training(stage: Stage, job: Job) -> Row:
+    kind, count = job.instances or ("", 0)
+    metrics = job.metrics
+    spot = ", spot" if job.document.get("EnableManagedSpotTraining") else ""
+    return Row(
+        name=job.name,
+        kind=kind_of(job),
+        instances=f"{count} x {kind}{spot}",
+        valid_accuracy=metrics.get("best_valid_accuracy"),
+        test_accuracy=metrics.get("test_accuracy"),
+        test_macro_f1=metrics.get("test_macro_f1"),
+        wall_seconds=round(job.wall_seconds, 1),
+        billed_seconds=job.billed_seconds,
+        dollars=job.dollars(stage.account.region),
+        epochs=gathered(JobLog(stage.client("logs"), TRAINING.log, job.name).new(lead_only=True)).epochs,
+    )
+
+
+def _of_tuning(stage: Stage, job: Job) -> Row:
+    """Its best trial's accuracy and curve, for the money of all its trials."""
+    sagemaker = stage.client("sagemaker")
+    listed = trials_of(sagemaker, job.name)
+    best = best_of(trials_in(listed))
+    if best is None:
+        raise OperatorError(f"The tuning job {job.name} has no trial with a value: there is nothing to compare.")
+    jobs = {one["TrainingJobName"]: described(sagemaker, TRAINING, one["TrainingJobName"]) for one in listed}
+    row = _of_training(stage, jobs[best.name])
+    billed = [one.billed_seconds for one in jobs.values() if one.billed_seconds is not None]
+    prices = [one.dollars(stage.account.region) for one in jobs.values() if one.billed_seconds is not None]
+    return replace(
+        row,
+        name=job.name,
+        kind=f"tuning's best of {len(listed)}",
+        wall_seconds=round(job.wall_seconds, 1),
+        billed_seconds=sum(billed),
+        dollars=None if not prices or None in prices else sum(price for price in prices if price is not None),
+    )
+
+
+def _of_command(stage: Stage, command: Command) -> Row:
+    figures = gathered(command.said.splitlines())
+    return Row(
+        name=command.name,
+        kind="box",
+        instances=f"1 x {command.instance_type}",
+        valid_accuracy=figures.last.get("best_valid_accuracy"),
+        test_accuracy=figures.last.get("test_accuracy"),
+        test_macro_f1=figures.last.get("test_macro_f1"),
+        wall_seconds=round(command.wall_seconds, 1),
+        billed_seconds=round(command.wall_seconds, 1),
+        dollars=on_box.outcome(command, stage.account.region)["dollars"],
+        epochs=figures.epochs,
+    )
+
+
+HEADINGS = ("valid", "test", "macro-F1", "wall s", "billed s", "USD")
+
+
+def cells(row: Row) -> list[str]:
+    """What stands below HEADINGS; "-" is what a training does not have."""
+    shares = [row.valid_accuracy, row.test_accuracy, row.test_macro_f1]
+    return [
+        *("-" if value is None else f"{value:.4f}" for value in shares),
+        f"{row.wall_seconds:.0f}",
+        "-" if row.billed_seconds is None else f"{row.billed_seconds:.0f}",
+        UNPRICED if row.dollars is None else dollars(row.dollars, 4),
+    ]
+
+
+def table(rows: Sequence[Row]) -> Table:
+    found = plain(("training",), HEADINGS)
+    for row in rows:
+        found.add_row(row.kind, *cells(row))
+    return found

@@ -1,0 +1,68 @@
+"""A job from where it is to its end: its state, its log and its numbers as they come. Ctrl-C leaves it running."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ops.errors import WorkFailed
+from ops.stage import Stage
+from ops.work.jobs import TRAINING, Job, Kind, described
+from ops.work.logs import JobLog
+from ops.work.screen import Screen
+
+
+@contextmanager
+def left_running(stage: Stage, name: str) -> Iterator[None]:
+    """Says on Ctrl-C that the work goes on, and how to come back to it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        words = f"--stage {stage.name}"
+        raise KeyboardInterrupt(
+            f"{name} goes on. See it: `python -m ops jobs {words}`; come back to it: `python -m ops attach {name} "
+            f"{words}`; end it: `python -m ops stop {name} {words}`."
+        ) from None
+
+
+def follow(stage: Stage, kind: Kind, name: str) -> Job:
+    """To its end; WorkFailed with its reason and its last words where that is a bad one."""
+    sagemaker = stage.client("sagemaker")
+    log = JobLog(stage.client("logs"), kind.log, name)
+    job = described(sagemaker, kind, name)
+    with left_running(stage, name), Screen(name, epochs_of(job)) as screen:
+        while not job.has_ended:
+            screen.state(job.state)
+            _show(log, screen)
+            time.sleep(stage.account.poll_seconds)
+            job = described(sagemaker, kind, name)
+        # A log comes some seconds after what it tells of.
+        time.sleep(stage.account.poll_seconds)
+        _show(log, screen)
+        screen.state(job.status)
+    return ended_well(job, log)
+
+
+def _show(log: JobLog, screen: Screen) -> None:
+    for line in log.new(lead_only=True):
+        screen.line(line)
+
+
+def ended_well(job: Job, log: JobLog) -> Job:
+    if job.status == "Completed":
+        return job
+    seen = log.last()
+    words = "\n".join(["The last lines of its log:", *(f"  {line}" for line in seen)]) if seen else "It has no log."
+    if job.status == "Stopped":
+        doing = job.document.get("SecondaryStatus", "Stopped")
+        why = {
+            "MaxRuntimeExceeded": "it ran longer than training.max_run_seconds allows",
+            "MaxWaitTimeExceeded": "no spot capacity came within training.spot.max_wait_seconds",
+        }.get(doing, "somebody stopped it")
+        raise WorkFailed(f"The {job.kind.noun} job {job.name} was stopped: {why}.\n{words}")
+    reason = job.reason or "AWS gives no reason"
+    raise WorkFailed(f"The {job.kind.noun} job {job.name} failed: {reason}\n{words}")
+
+
+def epochs_of(job: Job) -> int | None:
+    told = job.document.get("HyperParameters", {}).get("epochs", "") if job.kind is TRAINING else ""
+    return int(told) if told.isdigit() else None

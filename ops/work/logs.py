@@ -1,0 +1,72 @@
+"""What a job says, from CloudWatch Logs: new lines as they come, and the last ones of what failed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+# CloudWatch Logs' client, made at run time.
+Client = Any
+LAST_LINES = 12
+# SageMaker makes the group with the first job of a kind, and the stream with a job's first line.
+NOT_YET = ("ResourceNotFoundException",)
+
+
+@dataclass
+class JobLog:
+    """Each instance writes a stream of its own, JOB/algo-1-..., and the first one leads."""
+
+    client: Client
+    group: str
+    job: str
+    _tokens: dict[str, str] = field(default_factory=dict)
+
+    def new(self, *, lead_only: bool = False) -> Iterator[str]:
+        """Lines that came since the last time; of several instances those of the first alone, where asked."""
+        for stream in self._streams():
+            if not lead_only or "/algo-1" in stream:
+                yield from self._read(stream)
+
+    def last(self, count: int = LAST_LINES) -> list[str]:
+        """Of the instance that spoke last: the others often only say that they miss one."""
+        spoken: list[tuple[int, str]] = []
+        for stream in self._streams():
+            try:
+                found = self.client.get_log_events(
+                    logGroupName=self.group, logStreamName=stream, limit=count, startFromHead=False
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in NOT_YET:
+                    raise
+                continue
+            spoken += [(one["timestamp"], one["message"].rstrip()) for one in found["events"]]
+        return [message for _, message in sorted(spoken, key=lambda one: one[0])[-count:]]
+
+    def _streams(self) -> list[str]:
+        pages = self.client.get_paginator("describe_log_streams").paginate(
+            logGroupName=self.group, logStreamNamePrefix=f"{self.job}/"
+        )
+        try:
+            return sorted(name for name in pages.search("logStreams[].logStreamName") if name)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in NOT_YET:
+                raise
+            return []
+
+    def _read(self, stream: str) -> Iterator[str]:
+        while True:
+            token = self._tokens.get(stream)
+            found = self.client.get_log_events(
+                logGroupName=self.group,
+                logStreamName=stream,
+                startFromHead=True,
+                **({"nextToken": token} if token else {}),
+            )
+            for event in found["events"]:
+                yield event["message"].rstrip("\n")
+            following = found.get("nextForwardToken")
+            # The same token again: the end, for now.
+            if not following or following == token:
+                return
+            self._tokens[stream] = following

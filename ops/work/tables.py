@@ -1,0 +1,30 @@
+"""Tables that fit 80 columns and that a log can be searched in: no frame, no wrapped names."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+# Where nobody watches, a name must stand whole on its line.
+LOG_WIDTH = 160
+
+
+def plain(left: Sequence[str], right: Sequence[str] = (), *, title: str | None = None) -> Table:
+    """Words to the left, then numbers to the right."""
+    found = Table(
+        title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0)
+    )
+    for heading in left:
+        found.add_column(heading, no_wrap=True, overflow="fold")
+    for heading in right:
+        found.add_column(heading, justify="right", no_wrap=True)
+    return found
+
+
+def show(console: Console, table: Table) -> None:
+    console.print(table, width=None if console.is_terminal else max(LOG_WIDTH, console.width))
+
+
+def fits(console: Console, columns: int) -> bool:
+    return not console.is_terminal or console.width >= columns
