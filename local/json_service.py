@@ -130,8 +130,10 @@ def now() -> float:
 
 
 def listing(documents: list[Document], key: str, params: Document, sort_by: str = "CreationTime") -> Document:
-    """One page of a List call: NameContains, CreationTimeAfter and -Before, MaxResults and NextToken; newest first unless
-    asked otherwise."""
+    """One page of a List call: NameContains, CreationTimeAfter and -Before, MaxResults and NextToken.
+
+    The newest first, unless asked otherwise.
+    """
     contains = params.get("NameContains", "")
     found = [document for document in documents if contains in str(document.get("_name", ""))]
     if "CreationTimeAfter" in params:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 
 import pytest
 from botocore.exceptions import ClientError
@@ -294,6 +295,10 @@ def test_jobs_are_listed_by_status_and_names_are_taken_once(embedded):
     found = sagemaker.list_training_jobs(StatusEquals="Failed", NameContains=job)["TrainingJobSummaries"]
     assert [one["TrainingJobName"] for one in found] == [job]
     assert not sagemaker.list_training_jobs(StatusEquals="Completed", NameContains=job)["TrainingJobSummaries"]
+    began = sagemaker.describe_training_job(TrainingJobName=job)["CreationTime"]
+    for within, names in ((timedelta(0), [job]), (timedelta(hours=1), [])):
+        since = sagemaker.list_training_jobs(CreationTimeAfter=began + within, NameContains=job)
+        assert [one["TrainingJobName"] for one in since["TrainingJobSummaries"]] == names
     with pytest.raises(ClientError, match="ResourceInUse"):
         sagemaker.create_training_job(TrainingJobName=job, **training_request(embedded, "", bucket="b"))
     sagemaker.stop_training_job(TrainingJobName=job)
