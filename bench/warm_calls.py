@@ -64,7 +64,8 @@ def main() -> None:
     server.start()
     port = receiving.recv()
     os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{port}"
-    from predict.handler import handle  # type: ignore[import-not-found]  # noqa: PLC0415 - the unpacked function
+    from predict.encoded import decode  # type: ignore[import-not-found]  # noqa: PLC0415 - the unpacked function
+    from predict.handler import handle  # type: ignore[import-not-found]  # noqa: PLC0415 - as above
 
     image = jpeg()
     event: dict[str, Any] = {
@@ -87,11 +88,15 @@ def main() -> None:
         assert bare.getresponse().read() == ANSWER  # noqa: S101 - as above
 
     def base64_alone() -> None:
+        decode(event["body"])
+
+    def base64_by_python() -> None:
         binascii.a2b_base64(event["body"], strict_mode=True)
 
-    taken: dict[str, list[float]] = {"function": [], "bare": [], "base64": []}
+    taken: dict[str, list[float]] = {"function": [], "bare": [], "base64": [], "binascii": []}
     for number in range(rounds + 1):
-        order = [("function", function), ("base64", base64_alone), ("bare", round_trip)]
+        alone = [("base64", base64_alone), ("binascii", base64_by_python)]
+        order = [("function", function), *alone, ("bare", round_trip)]
         for name, call in order if number % 2 else reversed(order):
             for _ in range(calls):
                 started = time.perf_counter()
@@ -111,6 +116,7 @@ def main() -> None:
                 "median_function_ms": statistics.median(taken["function"]),
                 "median_bare_ms": statistics.median(taken["bare"]),
                 "base64_ms": statistics.quantiles(taken["base64"], n=10)[0],
+                "binascii_ms": statistics.quantiles(taken["binascii"], n=10)[0],
             }
         )
         + "\n"

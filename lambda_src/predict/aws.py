@@ -1,25 +1,27 @@
-"""Calls to AWS: signed by botocore's own signer, sent over connections of http.client that are kept alive.
+"""Calls to AWS: signed by botocore's own signer, sent over connections that are kept alive.
 
 Less than a client of botocore, which reads the models of its services at start; docs/adr/0012-signed-connection.md
 says what that costs and what is done without.
 """
 
-import http.client
 import socket
 import ssl
 import urllib.parse
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth
+from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 
+from .connection import Connection, Reply
+from .signing import BucketSigner, Signer
+
+HTTP_PORT, HTTPS_PORT = 80, 443
 MAX_CONNECT_SECONDS = 2.0
 # How a connection ends that the other side closed while nobody used it.
 _STALE = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
-_SIGNERS = {"s3": S3SigV4Auth}
+_SIGNERS = {"s3": BucketSigner}
 
 
 class Credentials(NamedTuple):
@@ -42,26 +44,6 @@ class NoAnswerError(Exception):
         self.timed_out = timed_out
 
 
-class TooLargeError(Exception):
-    """The answer has more bytes than the caller would take."""
-
-
-@dataclass(frozen=True)
-class Reply:
-    status: int
-    headers: http.client.HTTPMessage
-    body: bytes
-
-
-@dataclass(frozen=True)
-class _Request:
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: bytes
-    max_bytes: int | None
-
-
 class Aws:
     """Where AWS is and who we are, as the environment says it."""
 
@@ -71,14 +53,14 @@ class Aws:
 
     def credentials(self) -> Credentials:
         """Read anew for each request: whoever runs the function may renew them while it lives."""
-        for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            if not self._environment.get(variable):
-                raise NoCredentialsError(f"{variable} is not set")
-        return Credentials(
-            self._environment["AWS_ACCESS_KEY_ID"],
-            self._environment["AWS_SECRET_ACCESS_KEY"],
-            self._environment.get("AWS_SESSION_TOKEN") or None,
-        )
+        access_key, secret_key = map(self._needed, ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
+        return Credentials(access_key, secret_key, self._environment.get("AWS_SESSION_TOKEN") or None)
+
+    def _needed(self, variable: str) -> str:
+        found = self._environment.get(variable)
+        if not found:
+            raise NoCredentialsError(f"{variable} is not set")
+        return found
 
     def endpoint_url(self, variable: str) -> str | None:
         """Another place than AWS's own, in the variables that AWS's tools share."""
@@ -100,29 +82,36 @@ class Service:
 
     def __init__(self, aws: Aws, *, name: str, url: str, answer_seconds: float) -> None:
         self._aws, self._name, self._url = aws, name, url
-        self._base_path = urllib.parse.urlsplit(url).path
+        self._place = urllib.parse.urlsplit(url)
         self._answer_seconds = answer_seconds
-        self._idle: list[http.client.HTTPConnection] = []
+        self._idle: list[Connection] = []
 
     def ask(
         self, method: str, path: str, headers: dict[str, str], body: bytes = b"", *, max_bytes: int | None = None
     ) -> Reply:
-        """The answer, whatever its status. A connection that went stale in the meantime is made anew, once.
+        """The answer, whatever its status. A connection that went stale in the meantime is made anew, once."""
+        signed = self._signed(method, path, headers, body)
 
-        For requests that may be repeated: one that met a closing connection may have been worked on.
-        """
-        request = _Request(method, path, self._signed(method, path, headers, body), body, max_bytes)
+        def exchange(connection: Connection) -> Reply:
+            try:
+                return connection.exchange(method, self._place.path + path, signed, body, max_bytes)
+            finally:
+                if connection.can_go_on:
+                    self._idle.append(connection)
+                else:
+                    connection.close()
+
         try:
-            if self._idle:
+            if (waiting := self._take()) is not None:
                 try:
-                    return self._exchange(self._idle.pop(), request)
+                    return exchange(waiting)
                 except _STALE:
                     # Those beside it slept as long.
                     self.close()
-            return self._exchange(self._connect(), request)
+            return exchange(self._connect())
         except TimeoutError as error:
             raise NoAnswerError(error, timed_out=True) from error
-        except (OSError, http.client.HTTPException) as error:
+        except OSError as error:
             raise NoAnswerError(error, timed_out=False) from error
 
     def presign(self, method: str, path: str, headers: dict[str, str], expires_seconds: int) -> str:
@@ -133,56 +122,36 @@ class Service:
 
     def close(self) -> None:
         """Gives up the connections that wait; the next request makes a new one."""
-        while self._idle:
-            self._idle.pop().close()
+        while (waiting := self._take()) is not None:
+            waiting.close()
+
+    def _take(self) -> Connection | None:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
 
     def _signed(self, method: str, path: str, headers: dict[str, str], body: bytes) -> dict[str, str]:
-        request = AWSRequest(method=method, url=self._url + path, data=body, headers=headers)
-        signer = _SIGNERS.get(self._name, SigV4Auth)
+        request = AWSRequest(method=method, url=self._url + path, data=body)
+        # Its own kind of headers belongs to the email package, and takes ten times as long.
+        request.headers = signed = {"Host": self._place.netloc, **headers}
+        signer = _SIGNERS.get(self._name, Signer)
         signer(self._aws.credentials(), self._name, self._aws.region).add_auth(request)
-        return dict(request.headers.items())
+        return {**signed, "Accept-Encoding": "identity"}
 
-    def _connect(self) -> http.client.HTTPConnection:
-        parts = urllib.parse.urlsplit(self._url)
-        limit = min(MAX_CONNECT_SECONDS, self._answer_seconds)
-        connection = (
-            http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=limit, context=self._aws.tls)
-            if parts.scheme == "https"
-            else http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=limit)
-        )
+    def _connect(self) -> Connection:
+        host, encrypted = self._place.hostname or "", self._place.scheme == "https"
+        port = self._place.port or (HTTPS_PORT if encrypted else HTTP_PORT)
         try:
-            connection.connect()
+            sock = socket.create_connection((host, port), min(MAX_CONNECT_SECONDS, self._answer_seconds))
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if encrypted:
+                sock = self._aws.tls.wrap_socket(sock, server_hostname=host)
         except TimeoutError as error:
             # Nobody works on a request that was never sent.
             raise NoAnswerError(error, timed_out=False) from error
-        sock: socket.socket = connection.sock
         sock.settimeout(self._answer_seconds)
-        return connection
-
-    def _exchange(self, connection: http.client.HTTPConnection, request: _Request) -> Reply:
-        kept = False
-        try:
-            connection.request(request.method, self._base_path + request.path, request.body, request.headers)
-            response = connection.getresponse()
-            content = _content(response, request.max_bytes)
-            kept = response.isclosed() and connection.sock is not None
-            return Reply(response.status, response.headers, content)
-        finally:
-            if kept:
-                self._idle.append(connection)
-            else:
-                connection.close()
-
-
-def _content(response: http.client.HTTPResponse, max_bytes: int | None) -> bytes:
-    if max_bytes is None:
-        return response.read()
-    if (response.length or 0) > max_bytes:
-        raise TooLargeError
-    content = response.read(max_bytes + 1)
-    if len(content) > max_bytes:
-        raise TooLargeError
-    return content
+        return Connection(sock)
 
 
 def runtime(aws: Aws, answer_seconds: float) -> Service:

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from .aws import NoAnswerError, NoCredentialsError, Reply
+from .aws import NoAnswerError, NoCredentialsError
 from .breaker import Breaker
+from .connection import Reply
 from .refusals import Refusal
 
 MAX_MESSAGE_CHARACTERS = 300

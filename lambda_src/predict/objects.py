@@ -4,7 +4,8 @@ import http.client
 import urllib.parse
 from typing import Protocol
 
-from .aws import NoAnswerError, NoCredentialsError, Reply, TooLargeError
+from .aws import NoAnswerError, NoCredentialsError
+from .connection import Reply, TooLargeError
 from .refusals import Refusal
 
 # Without leave to list the bucket, S3 says of an object that is not there that it may not be read.

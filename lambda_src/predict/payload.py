@@ -1,10 +1,10 @@
 """From an event to what is asked for: a route, and for a prediction its images, or where they are, and what to tell."""
 
-import binascii
 import json
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .encoded import decode
 from .forms import Part, read_form
 from .refusals import Refusal
 from .settings import MAX_TOP_K
@@ -196,18 +196,14 @@ def _decode(text: str, max_bytes: int) -> bytes:
     if len(text) // 4 * 3 > max_bytes * 1.03 + 4:
         raise _too_large(max_bytes)
     try:
-        return _decode_strictly(text)
+        return decode(text)
     except ValueError:
         # The `base64` command breaks its lines; anything else that is not base64 is a mistake worth telling.
         compact = "".join(text.split())
     try:
-        return _decode_strictly(compact)
+        return decode(compact)
     except ValueError:
         raise Refusal("bad_request", 'The image is not valid base64; encode the file alone, without "data:".') from None
-
-
-def _decode_strictly(text: str) -> bytes:
-    return binascii.a2b_base64(text, strict_mode=True)
 
 
 def _sent(image: bytes, limits: Limits) -> Source:

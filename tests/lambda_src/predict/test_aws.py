@@ -5,13 +5,19 @@ import time
 import urllib.parse
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import botocore.session
 import pytest
 from botocore.config import Config
+from cryptography.hazmat.primitives import serialization
 
-from lambda_src.predict.aws import Aws, NoAnswerError, NoCredentialsError, Service, TooLargeError, bucket, runtime
+from lambda_src.predict.aws import Aws, NoAnswerError, NoCredentialsError, Service, bucket, runtime
+from lambda_src.predict.connection import TooLargeError
+from tests.lambda_src.certificates import Authority
+from tests.lambda_src.conftest import HOST
 from tests.lambda_src.predict.aws_server import KEYS, AwsServer, aws_server
+from tests.lambda_src.tls_server import answer, running_server
 
 
 @pytest.fixture
@@ -74,6 +80,25 @@ def test_all_idle_connections_are_given_up_with_one_that_went_stale(server: AwsS
     assert len(set(server.ports()[4:])) == 1
 
 
+def test_threads_that_ask_at_once_never_take_the_same_connection(server: AwsServer) -> None:
+    asking = server.service()
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(lambda _: ask(asking), range(200))) == [200] * 200
+    assert len({asked.connection for asked in server.asked}) <= 8
+
+
+def test_a_list_of_idle_connections_that_another_thread_emptied_is_no_fault(server: AwsServer) -> None:
+    class Emptied(list):  # type: ignore[type-arg]
+        """As it looks to a thread that is overtaken between its look and its grasp."""
+
+        def __bool__(self) -> bool:
+            return True
+
+    asking = server.service()
+    asking._idle = Emptied()
+    assert ask(asking) == 200
+
+
 def hang_up(listener: socket.socket) -> None:
     listener.accept()[0].close()
 
@@ -102,6 +127,33 @@ def test_an_answer_that_does_not_come_is_waited_for_once(server: AwsServer) -> N
     assert failed.value.timed_out
     assert time.monotonic() - started < 0.5
     assert len(server.asked) == 2
+
+
+@pytest.fixture
+def bundle(authority: Authority, tmp_path: Path) -> Path:
+    path = tmp_path / "ca.pem"
+    path.write_bytes(authority.certificate.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+@pytest.mark.parametrize(("certified", "asked"), [("localhost", True), (HOST, False)])
+def test_over_tls_only_who_has_a_certificate_for_its_name_is_asked(
+    authority: Authority, bundle: Path, certified: str, asked: bool
+) -> None:
+    with running_server(authority.server_context(certified)) as tls:
+        tls.script = answer(b"found")
+        place = f"https://localhost:{tls.port}"
+        asking = runtime(Aws({**KEYS, "AWS_ENDPOINT_URL": place, "AWS_CA_BUNDLE": str(bundle)}), 2)
+        if asked:
+            assert asking.ask("POST", "/endpoints/e/invocations", {}, b"image").body == b"found"
+            (request,) = tls.requests
+            assert f"Host: localhost:{tls.port}\r\n".encode() in request
+            assert request.endswith(b"\r\n\r\nimage")
+        else:
+            with pytest.raises(NoAnswerError, match="SSLCertVerificationError"):
+                ask(asking)
+            assert tls.requests == []
+        asking.close()
 
 
 def test_a_connection_that_cannot_be_made_is_no_time_out() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lambda_src.predict.aws import Reply
+from lambda_src.predict.connection import Reply
 from lambda_src.predict.endpoint import Endpoint
 from lambda_src.predict.service import Service
 from tests.lambda_src.predict.samples import JPEG, http_event, image_file, make_service
@@ -32,14 +32,12 @@ class Relay:
         response = connection.getresponse()
         found = response.read()
         connection.close()
-        said = http.client.HTTPMessage()
         if response.status == http.HTTPStatus.OK:
-            said["x-amzn-invoked-production-variant"] = "primary"
+            said = {"x-amzn-invoked-production-variant": "primary"}
             said["x-amzn-sagemaker-custom-attributes"] = response.headers["x-amzn-sagemaker-custom-attributes"]
             return Reply(200, said, found)
-        said["x-amzn-errortype"] = "ModelError"
         error = {"Message": "Received error", "OriginalStatusCode": response.status, "OriginalMessage": found.decode()}
-        return Reply(424, said, json.dumps(error).encode())
+        return Reply(424, {"x-amzn-errortype": "ModelError"}, json.dumps(error).encode())
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,11 @@
 """Predictions that wait: what is left in the bucket, what is asked of SageMaker, and who can fetch what."""
 
-import http.client
 import json
 from collections.abc import Iterator
 
 import pytest
 
-from lambda_src.predict.aws import Reply
+from lambda_src.predict.connection import Reply
 from lambda_src.predict.endpoint import Wish
 from lambda_src.predict.refusals import Refusal
 from lambda_src.predict.waiting import Waiting
@@ -33,14 +32,14 @@ class Store(MemoryObjects):
         return super().get(key, max_bytes)
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> Reply:
-        said = http.client.HTTPMessage()
         if self.refuses:
-            said["x-amzn-errortype"] = self.refuses
-            return Reply(400, said, b"{}")
+            return Reply(400, {"x-amzn-errortype": self.refuses}, b"{}")
         assert (method, path) == ("POST", "/endpoints/whippet-test-async/async-invocations")
         self.asked.append(headers)
-        said["X-Amzn-SageMaker-OutputLocation"] = self.output
-        said["X-Amzn-SageMaker-FailureLocation"] = f"s3://{BUCKET}/{FAILURE}"
+        said = {
+            "x-amzn-sagemaker-outputlocation": self.output,
+            "x-amzn-sagemaker-failurelocation": f"s3://{BUCKET}/{FAILURE}",
+        }
         return Reply(202, said, b'{"InferenceId": "i"}')
 
 
