@@ -32,6 +32,7 @@ from local.clock import Clock
 from local.cloudformation import autoscaling_types, sagemaker_types
 from local.ec2 import images as ec2_images
 from local.ec2 import types as ec2_types
+from local.embedded_metrics import EmbeddedMetrics
 from local.images import ImageRegistry
 from local.json_service import AwsError, HttpAnswer, JsonService, error_answer
 from local.provisioned import ProvisionedConcurrency
@@ -125,6 +126,7 @@ class Assembly:
         topics.install()
         rule_targets.install()
         self.alarms.install()
+        EmbeddedMetrics(self.clock).install()
         self.provisioned.install()
         ResourceTags(self.hosting).install()
         web_identity.install(settings.home.identity_keys)

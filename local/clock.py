@@ -15,7 +15,11 @@ class Clock:
         self._from = self._began
 
     def now(self) -> float:
-        return self._from + (self._machine() - self._began) * self.rate
+        return self.at(self._machine())
+
+    def at(self, moment: float) -> float:
+        """Its time when the machine's was, or will be, `moment`."""
+        return self._from + (moment - self._began) * self.rate
 
     def pause(self, seconds: float) -> float:
         """How long that is on the machine."""

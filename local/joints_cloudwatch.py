@@ -25,6 +25,7 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
     "services.cloudwatch:_dims_key": ("dims",),
     "services.cloudwatch:cloudformation_put_metric_alarm": ("alarm",),
     "services.cloudwatch:cloudformation_delete_metric_alarm": ("name", "refuse_dependents"),
+    "services.cloudwatch_logs:_append_log_events": ("stream", "events"),
 }
 ATTRIBUTES = (
     "services.cloudwatch:_alarms",
@@ -130,8 +131,15 @@ def publish(  # noqa: PLR0917 - a point
                     "Count": float(count),
                 }
             )
-        if keep_seconds is not None:
+        # Points come in the order of their time, or nearly.
+        if keep_seconds is not None and points and points[0]["Timestamp"] < at - keep_seconds:
             points[:] = [point for point in points if point["Timestamp"] >= at - keep_seconds]
+
+
+def group_of(stream: dict[str, Any]) -> str | None:
+    """The log group that has this very stream."""
+    groups = list(_module("services.cloudwatch_logs")._log_groups._data.items())
+    return next((str(key[-1]) for key, one in groups if any(stream is its for its in one["streams"].values())), None)
 
 
 def expire_log_events(now: float) -> None:

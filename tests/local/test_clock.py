@@ -20,6 +20,7 @@ def test_clock_runs_as_much_faster_as_it_is_told():
     machine.time += 2
     assert clock.now() == 1000 + 120
     assert clock.pause(30) == 0.5
+    assert clock.at(machine.time - 1) == 1000 + 60
 
 
 def test_clock_that_ran_ahead_does_not_go_back_over_a_restart():

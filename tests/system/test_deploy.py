@@ -29,6 +29,31 @@ def test_api_names_what_the_picture_shows(deployed):
     assert answer.json()["variant"] == "primary"
 
 
+def readings(deployed, metric, **dimensions):
+    found = deployed.root.client("cloudwatch").get_metric_statistics(
+        Namespace="Whippet/Predictions",
+        MetricName=metric,
+        Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
+        StartTime=time.time() - 3600,
+        EndTime=time.time() + 60,
+        Period=3600,
+        Statistics=["SampleCount"],
+    )["Datapoints"]
+    return sum(point["SampleCount"] for point in found)
+
+
+def test_a_predictions_log_line_is_metrics_of_its_endpoint(deployed):
+    outcome = {"endpoint": deployed.endpoint, "outcome": "ok"}
+    before = readings(deployed, "requests", **outcome)
+    predict(deployed)
+    deadline = time.monotonic() + LATEST_SECONDS
+    while readings(deployed, "requests", **outcome) == before:
+        assert time.monotonic() < deadline, "no metric came of the line"
+        time.sleep(0.1)
+    for measured in ("total_ms", "invoke_ms", "image_bytes"):
+        assert readings(deployed, measured, endpoint=deployed.endpoint) >= 1
+
+
 def test_page_and_health_answer_without_a_signature(deployed):
     page, health = deployed.call("GET", "/"), deployed.call("GET", "/healthz")
     assert (page.status, health.status) == (200, 200)
