@@ -19,6 +19,7 @@ from local.records import Scope
 
 MAX_BYTES = 1_000_000
 MAX_METRICS, MAX_VALUES, MAX_DIMENSIONS = 100, 100, 30
+LARGEST = 2.0**360
 OLDEST_SECONDS, NEWEST_SECONDS = 14 * 86_400, 2 * 3_600
 # As long as CloudWatch keeps a metric by the minute.
 KEEP_SECONDS = 15 * 86_400
@@ -146,12 +147,13 @@ def _reading(namespace: str, metric: object, dimensions: dict[str, str], documen
     values = found if isinstance(found, list) else [found]
     if not values or len(values) > MAX_VALUES:
         raise FormatError(f"the metric {name} has {len(values)} values, 1 to {MAX_VALUES} are allowed")
-    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in values):
+    numbers = [float(value) for value in values if _is_number(value)]
+    if len(numbers) < len(values):
         raise FormatError(f"the metric {name} has no number among the document's members")
     datum = {
         "MetricName": name,
         "Unit": unit,
-        "Values": [float(value) for value in values],
+        "Values": numbers,
         "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
         "StorageResolution": metric.get("StorageResolution", 60),
     }
@@ -159,7 +161,12 @@ def _reading(namespace: str, metric: object, dimensions: dict[str, str], documen
         shapes.validate("cloudwatch", "PutMetricData", {"Namespace": namespace, "MetricData": [datum]})
     except shapes.ShapeError as fault:
         raise FormatError(str(fault)) from fault
-    return Reading(namespace, name, unit, dimensions, tuple(datum["Values"]), at)
+    return Reading(namespace, name, unit, dimensions, tuple(numbers), at)
+
+
+def _is_number(value: object) -> bool:
+    """Of those that CloudWatch keeps: Python reads NaN and Infinity from JSON too."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
 
 
 def _list(value: object, what: str) -> list[Any]:
