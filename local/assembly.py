@@ -37,6 +37,7 @@ from local.images import ImageRegistry
 from local.json_service import AwsError, HttpAnswer, JsonService, error_answer
 from local.provisioned import ProvisionedConcurrency
 from local.records import Scope
+from local.registry_images import RegistryImages
 from local.resource_tags import ResourceTags
 from local.s3_access_log import AccessLog as S3AccessLog
 from local.sagemaker.asynchronous import Queues, queue_of
@@ -58,6 +59,7 @@ from local.sagemaker.transform import TransformJobs
 from local.sagemaker.tuning import TuningJobs
 from local.scalable import AliasConcurrency, VariantInstances
 from local.scaler import Scalable, Scaler
+from local.service_quotas import ServiceQuotas
 from local.stack_roles import StackRoles
 from local.tls import Certificates
 
@@ -131,7 +133,9 @@ class Assembly:
         ResourceTags(self.hosting).install()
         web_identity.install(settings.home.identity_keys)
         joints.add_state("clock", self.clock)
-        for service in (self.hosting, self.autoscaling.service):
+        RegistryImages(images).install()
+        quotas = ServiceQuotas(self.jobs.limit)
+        for service in (self.hosting, self.autoscaling.service, quotas.service):
             joints.add_service(service.name, service.target_prefix, self._handler(service), service.records)
         joints.add_state("stack_roles", self.roles.records)
         joints.wrap_handler("cloudformation", self.roles.handle)

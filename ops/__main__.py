@@ -24,6 +24,10 @@ COMMANDS = {
     "jobs": "what runs and ran lately",
     "attach": "come back to what runs, and follow it to its end",
     "stop": "end what runs",
+    "status": "what is deployed and how it does: endpoint, alarms, pipeline, this month's cost",
+    "logs": "the logs of function, endpoint, training or pipeline, with --follow",
+    "doctor": "is this account ready for the stage: credentials, bootstrap, quotas, images",
+    "idle": "what bills and does nothing, with its cost an hour; --stop stops it",
     "page": "the page to try an image, with requests that your credentials sign",
 }
 UNKNOWN_WORDS, INTERRUPTED = 2, 130

@@ -45,7 +45,14 @@ class Account:
         return 0.2 if ENDPOINT_VARIABLE in self.environment else 5.0
 
     def client(self, service: str) -> Any:  # noqa: ANN401  (boto3 makes its clients at run time)
-        return self._session.client(service, config=PATIENCE, **self._options)
+        """One for each service: reading its API model takes a tenth of a second, and any thread may use it."""
+        if service not in self._clients:
+            self._clients[service] = self._session.client(service, config=PATIENCE, **self._options)
+        return self._clients[service]
+
+    @cached_property
+    def _clients(self) -> dict[str, Any]:
+        return {}
 
     @cached_property
     def _session(self) -> Any:  # noqa: ANN401

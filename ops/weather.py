@@ -39,4 +39,4 @@ def _of_answer(error: exceptions.ClientError) -> OperatorError:
         return NotReached(f"These credentials may not call {error.operation_name}: {said}")
     if code in THROTTLED_CODES:
         return NotReached(f"AWS slows us down ({code} at {error.operation_name}), tries included: wait, then repeat.")
-    return OperatorError(f"AWS answered {error.operation_name} with {code}: {said}")
+    return OperatorError(f"AWS answered {error.operation_name} with {code}: {said}".rstrip(": "))

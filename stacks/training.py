@@ -138,6 +138,12 @@ class TrainingStack(Stack):
             intake.node.add_dependency(self.pipeline)
             CfnOutput(
                 self,
+                "IntakeFunctionName",
+                value=intake.function.function_name,
+                description="Looks at what is pushed, and starts the pipeline",
+            )
+            CfnOutput(
+                self,
                 "FailedIntakeUrl",
                 value=intake.failures.queue_url,
                 description="Where manifests that started nothing are kept for 14 days",

@@ -1,0 +1,1 @@
+"""How a stage is: its state, its logs, whether an account is ready for it, and what of it bills for nothing."""

@@ -1,0 +1,29 @@
+"""What one look of the doctor found."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Finding:
+    what: str
+    state: Literal["well", "note", "fault", "unknown"]
+    """A note costs no deploy; what is unknown may."""
+    said: str
+    remedy: str = ""
+
+
+def well(what: str, said: str) -> Finding:
+    return Finding(what, "well", said)
+
+
+def note(what: str, said: str, remedy: str = "") -> Finding:
+    return Finding(what, "note", said, remedy)
+
+
+def fault(what: str, said: str, remedy: str) -> Finding:
+    return Finding(what, "fault", said, remedy)
+
+
+def unknown(what: str, said: str, remedy: str = "") -> Finding:
+    return Finding(what, "unknown", said, remedy)

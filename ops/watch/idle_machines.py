@@ -1,0 +1,89 @@
+"""What EC2 bills: boxes that do no work, volumes that nobody uses, interface endpoints that nobody calls."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from ops import prices
+from ops.watch.idlers import STOP_BY, Ground, Idler, long, times
+
+# EC2 publishes a reading every five minutes unless detailed monitoring is paid for.
+PERIOD_SECONDS = 300
+LOOK_BACK = timedelta(days=3)
+
+
+def boxes(ground: Ground) -> Iterator[Idler]:
+    ec2 = ground.stage.client("ec2")
+    for box in ground.boxes:
+        name, kind, since = box["InstanceId"], box["InstanceType"], box["LaunchTime"]
+        if box["State"]["Name"] != "running":
+            continue
+        worked = _last_work(ground, name, since)
+        idle = ground.now - worked if worked else timedelta(0)
+        if idle >= timedelta(minutes=ground.stage.config.operations.idle.box_idle_minutes):
+            yield Idler(
+                "box",
+                name,
+                long(idle),
+                prices.hourly(kind, ground.region),
+                f"{STOP_BY}aws ec2 stop-instances --instance-ids {name}",
+                lambda name=name: ec2.stop_instances(InstanceIds=[name]),  # type: ignore[misc]
+            )
+
+
+def volumes(ground: Ground) -> Iterator[Idler]:
+    """Of boxes that are stopped, and what hangs on nothing."""
+    ec2 = ground.stage.client("ec2")
+    stopped = {
+        mapping["Ebs"]["VolumeId"]: box["InstanceId"]
+        for box in ground.boxes
+        if box["State"]["Name"] == "stopped"
+        for mapping in box.get("BlockDeviceMappings", [])
+        if "Ebs" in mapping
+    }
+    pages = ec2.get_paginator("describe_volumes")
+    loose = pages.paginate(Filters=[*ground.filters, {"Name": "status", "Values": ["available"]}])
+    found = [one for one in loose.search("Volumes[]") if one]
+    if stopped:
+        of_boxes = pages.paginate(Filters=[{"Name": "volume-id", "Values": sorted(stopped)}])
+        found += [one for one in of_boxes.search("Volumes[]") if one]
+    month = prices.other("gp3 GiB-month", ground.region)
+    for volume in found:
+        name, box = volume["VolumeId"], stopped.get(volume["VolumeId"])
+        yield Idler(
+            f"volume, {volume['Size']} GiB",
+            name,
+            f"of the stopped box {box}" if box else f"hangs on nothing, {long(ground.now - volume['CreateTime'])} old",
+            times(month, volume["Size"] / prices.HOURS_A_MONTH),
+            "workbench.box.enabled = false takes box and volume away, with what is on it"
+            if box
+            else f"look at it, then aws ec2 delete-volume --volume-id {name}",
+        )
+
+
+def interface_endpoints(ground: Ground) -> Iterator[Idler]:
+    """They bill by the hour and zone; where no box runs and no job has, nobody is there to call them."""
+    ec2 = ground.stage.client("ec2")
+    pages = ec2.get_paginator("describe_vpc_endpoints").paginate(
+        Filters=[*ground.filters, {"Name": "vpc-endpoint-type", "Values": ["Interface"]}]
+    )
+    found = [one for one in pages.search("VpcEndpoints[]") if one]
+    if not found or any(box["State"]["Name"] == "running" for box in ground.boxes):
+        return
+    hour = prices.other("interface endpoint zone-hour", ground.region)
+    zones = sum(len(one.get("SubnetIds", [])) for one in found)
+    yield Idler(
+        "interface endpoints",
+        f"{len(found)} in {zones // len(found)} zones",
+        "no box runs inside",
+        times(hour, zones),
+        "fewer network.interface_endpoints, or network.isolated = false",
+    )
+
+
+def _last_work(ground: Ground, box: str, since: datetime) -> datetime | None:
+    """When it last did more than the stage calls idle; its start where it never did; None without a reading."""
+    start = max(since, ground.now - LOOK_BACK)
+    found = ground.readings("AWS/EC2:CPUUtilization", {"InstanceId": box}, "Maximum", start, PERIOD_SECONDS)
+    least = ground.stage.config.operations.idle.box_cpu_percent
+    busy = [at + timedelta(seconds=PERIOD_SECONDS) for at, percent in found.items() if percent >= least]
+    return max([start, *busy]) if found else None
