@@ -1,8 +1,12 @@
-"""The command line: python -m local start|stop|status|reset|logs|env."""
+"""The command line: python -m local start|stop|status|reset|logs|interrupt|env."""
 
 import sys
 
-from local.cli import main
-
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        from local.cli import main
+
+        sys.exit(main())
+    except KeyboardInterrupt:
+        # While the above was imported.
+        sys.exit(130)

@@ -30,6 +30,7 @@ from local.authority import KeyAuthority
 from local.autoscaling import Autoscaling, is_scaled
 from local.clock import Clock
 from local.cloudformation import autoscaling_types, sagemaker_types
+from local.disk import Disk
 from local.ec2 import images as ec2_images
 from local.ec2 import types as ec2_types
 from local.embedded_metrics import EmbeddedMetrics
@@ -139,6 +140,7 @@ class Assembly:
             joints.add_service(service.name, service.target_prefix, self._handler(service), service.records)
         joints.add_state("stack_roles", self.roles.records)
         joints.wrap_handler("cloudformation", self.roles.handle)
+        Disk(settings.home.objects).install()
         self.s3_access_log = S3AccessLog(joints.asgi())
         self.application = self.s3_access_log
         self._upkeep: list[asyncio.Task[None]] = []
@@ -220,9 +222,10 @@ class Assembly:
         self.pipelines.resume()
         self.queues.start()
 
-    def save(self) -> None:
+    def save(self) -> bool:
+        """Whether all of it was."""
         self.api_logs.flush()
-        joints.save_state()
+        return not joints.save_state()
 
     def stop(self) -> None:
         self.queues.stop()

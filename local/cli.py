@@ -13,6 +13,7 @@ from typing import Any
 from local import control
 from local.facts import USER_ERROR
 from local.home import INTERRUPTION, Home, LocalError, Project
+from local.launching import Wanted
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -95,16 +96,8 @@ def _say(args: argparse.Namespace, facts: dict[str, Any], sentences: list[str]) 
 def _start(args: argparse.Namespace) -> int:
     if args.foreground:
         images = args.images or Project.find().images
-        return control.run_in_foreground(
-            home=_home(args),
-            images=images,
-            port=args.port,
-            account=args.account,
-            region=args.region,
-            launch_seconds=args.launch_seconds,
-            clock=args.clock,
-            on_started=lambda found: _say_started(args, found, "started"),
-        )
+        wanted = Wanted(images, args.port, args.account, args.region, args.launch_seconds, args.clock)
+        return control.run_in_foreground(_home(args), wanted, lambda found: _say_started(args, found, "started"))
     found = control.start(
         images=args.images,
         port=args.port,

@@ -7,11 +7,9 @@ import contextlib
 import fcntl
 import json
 import os
-import secrets
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,9 +17,9 @@ from pathlib import Path
 from typing import IO
 
 from local import process_group
-from local.facts import ALREADY_RUNNING, Facts
+from local.facts import Facts
 from local.home import Home, LocalError, Project
-from local.images import read as read_images
+from local.launching import Wanted, refuse_what_cannot_start, why
 from local.tls import CA_VARIABLES, Certificates
 
 DEFAULT_PORT = 4566
@@ -33,11 +31,6 @@ START_SECONDS = 60.0
 STOP_SECONDS = 45.0
 WAIT_FOR_OTHER_SECONDS = 90.0
 POLL_SECONDS = 0.02
-NEEDED_BYTES = 200 * 1024 * 1024
-PORTS = range(65536)
-# Faster, and ten of its seconds would be too short to look at everything that scales.
-CLOCK_LIMIT = 600
-MACHINE = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", *CA_VARIABLES)
 
 
 # Servers that this very process started, until it stops them: a child that nobody waits for stays as a zombie.
@@ -78,70 +71,33 @@ def start(
     """Start it unless it runs already; returns when it answers. LocalError says in one sentence why it does not."""
     project = Project.find()
     home = Home(state.resolve()) if state else project.home
-    images = (images or project.images or Path()).resolve() if images or project.images else None
-    if port not in PORTS:
-        raise LocalError(f"Port {port} is not a port: give --port a number from 0 (any free one) to 65535.")
-    if images is not None:
-        read_images(images)
+    images = images or project.images
+    wanted = Wanted(images.resolve() if images else None, port, account, region, launch_seconds, clock)
+    wanted.check()
     home.create()
     with home.permitted(), _alone(home):
-        found = running(home)
+        found = _half_started(home) or running(home)
         if found is not None:
             return found
-        _refuse_what_cannot_start(home)
+        refuse_what_cannot_start(home)
         _end_leftovers(home)
-        command = _server(
-            home,
-            images=images,
-            port=port,
-            account=account,
-            region=region,
-            launch_seconds=launch_seconds,
-            clock=clock,
-        )
         with home.log.open("ab") as log:
-            process = subprocess.Popen(
-                command,
-                cwd=project.root,
-                env=_server_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            process = wanted.launch(home, folder=project.root, log=log)
             begin = log.tell()
         _children[process.pid] = process
         return _answering(home, process, begin)
 
 
-def run_in_foreground(
-    *,
-    home: Home,
-    images: Path | None,
-    port: int,
-    account: str,
-    region: str,
-    launch_seconds: float,
-    clock: float,
-    on_started: Callable[[Running], None],
-) -> int:
+def run_in_foreground(home: Home, wanted: Wanted, on_started: Callable[[Running], None]) -> int:
     """The server as this very process's child, until Ctrl-C."""
+    wanted.check()
     home.create()
     with home.permitted(), _alone(home):
-        if running(home) is not None:
+        if _half_started(home) or running(home):
             raise LocalError("The embedded AWS runs already: `python -m local stop` first.")
-        _refuse_what_cannot_start(home)
+        refuse_what_cannot_start(home)
         _end_leftovers(home)
-        command = _server(
-            home,
-            images=images,
-            port=port,
-            account=account,
-            region=region,
-            launch_seconds=launch_seconds,
-            clock=clock,
-        )
-    process = subprocess.Popen(command, env=_server_environment(), start_new_session=True)
+    process = wanted.launch(home, folder=Path.cwd())
     told = False
     while (code := process.poll()) is None:
         try:
@@ -177,6 +133,33 @@ def running(home: Home) -> Running | None:
     return None
 
 
+def _half_started(home: Home) -> Running | None:
+    """A server whose `start` was killed before it answered goes on starting: it is waited for, or has failed."""
+    deadline = time.monotonic() + START_SECONDS
+    while (found := running(home)) is None and _holder(home) is not None:
+        if time.monotonic() >= deadline:
+            raise LocalError(
+                f"Another embedded AWS holds {home.folder} without answering: `python -m local stop`, then start again."
+            )
+        time.sleep(POLL_SECONDS)
+    return found
+
+
+def _holder(home: Home) -> int | None:
+    """The process that holds the server's lock, whether it answers already or not."""
+    try:
+        lock = home.server_lock.open("r")
+    except FileNotFoundError:
+        return None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            # Empty for the moment between taking the lock and saying who has.
+            return int(lock.read() or 0)
+    return None
+
+
 def stop(state: Path | None = None) -> bool:
     """Stop it and everything it started; state is saved. False when nothing ran."""
     home = Home(state.resolve()) if state else Project.find().home
@@ -188,14 +171,27 @@ def stop(state: Path | None = None) -> bool:
 
 
 def _stop(home: Home) -> bool:
-    found = running(home)
-    if found is not None:
-        os.kill(found.facts.pid, signal.SIGTERM)
-        if not _until(lambda: running(home) is None, STOP_SECONDS):
-            os.kill(found.facts.pid, signal.SIGKILL)
-        _reap(found.facts.pid)
+    pid = _holder(home)
+    while pid == 0:
+        time.sleep(POLL_SECONDS)
+        pid = _holder(home)
+    saved = True
+    if pid is not None:
+        answered = running(home) is not None
+        os.kill(pid, signal.SIGTERM)
+        if not _until(lambda: _holder(home) is None, STOP_SECONDS):
+            os.kill(pid, signal.SIGKILL)
+        _reap(pid)
+        # One that has saved its state takes them away.
+        saved = not (answered and home.facts.exists())
     _end_leftovers(home)
-    return found is not None
+    if not saved:
+        free = shutil.disk_usage(home.folder).free // 2**20
+        raise LocalError(
+            f"The embedded AWS stopped, and what changed last could not be saved: {home.log} says why, and its disk "
+            f"has {free} MiB free. What was saved before is kept."
+        )
+    return pid is not None
 
 
 def reset(state: Path | None = None) -> Reset:
@@ -280,47 +276,6 @@ def _locked(lock: IO[str]) -> bool:
     return True
 
 
-def _refuse_what_cannot_start(home: Home) -> None:
-    free = shutil.disk_usage(home.folder).free
-    if free < NEEDED_BYTES:
-        raise LocalError(
-            f"The disk of {home.folder} has {free // 2**20} MiB free and {NEEDED_BYTES // 2**20} MiB are needed: make "
-            "room, or choose another folder with --state DIR."
-        )
-    for path in sorted(home.state.glob("*.json")):
-        try:
-            json.loads(path.read_bytes())
-        except ValueError as error:
-            raise LocalError(
-                f"The state file {path} is damaged ({error}): put back a copy, or forget all state with "
-                "`python -m local reset`."
-            ) from error
-    if not home.secret.exists():
-        home.secret.touch(mode=0o600)
-        home.secret.write_text(secrets.token_urlsafe(30))
-
-
-def _server(
-    home: Home, *, images: Path | None, port: int, account: str, region: str, launch_seconds: float, clock: float
-) -> list[str]:
-    if not 1 <= clock <= CLOCK_LIMIT:
-        raise LocalError(
-            f"A clock {clock:g} times as fast cannot be kept: give --clock a number from 1 to {CLOCK_LIMIT}."
-        )
-    command = [sys.executable, "-m", "local.server", "--home", str(home.folder), "--port", str(port)]
-    command += ["--account", account, "--region", region, "--launch-seconds", str(launch_seconds)]
-    command += ["--clock", str(clock)]
-    return command + (["--images", str(images)] if images else [])
-
-
-def _server_environment() -> dict[str, str]:
-    """None of the user's AWS settings reach the server, nor through it a Lambda or an endpoint."""
-    kept = {name: os.environ[name] for name in MACHINE if name in os.environ}
-    package_root = str(Path(__file__).resolve().parent.parent)
-    beside = str(Path(sys.executable).parent)
-    return {**kept, "PATH": f"{beside}{os.pathsep}{kept.get('PATH', os.defpath)}", "PYTHONPATH": package_root}
-
-
 def _answering(home: Home, process: "subprocess.Popen[bytes]", log_begin: int) -> Running:
     until = time.monotonic() + START_SECONDS
     try:
@@ -330,7 +285,7 @@ def _answering(home: Home, process: "subprocess.Popen[bytes]", log_begin: int) -
                 return Running(home, found.facts, started_now=True)
             code = process.poll()
             if code is not None:
-                raise LocalError(_why(home, code, log_begin))
+                raise LocalError(why(home, code, log_begin))
             time.sleep(POLL_SECONDS)
         raise LocalError(f"The embedded AWS did not answer within {START_SECONDS:g} s: see {home.log}.")
     except BaseException:
@@ -338,19 +293,6 @@ def _answering(home: Home, process: "subprocess.Popen[bytes]", log_begin: int) -
         process_group.end(process.pid)
         _reap(process.pid)
         raise
-
-
-def _why(home: Home, code: int, log_begin: int) -> str:
-    with home.log.open("rb") as log:
-        log.seek(log_begin)
-        lines = log.read().decode(errors="replace").splitlines()
-    said = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    if said:
-        return said[-1]
-    if code == ALREADY_RUNNING:
-        return f"Another embedded AWS holds {home.folder} without answering: `python -m local stop`, then start again."
-    last = f"; its last words: {lines[-1]}" if lines else ""
-    return f"The embedded AWS ended with exit status {code} while starting{last} (see {home.log})."
 
 
 def _end_leftovers(home: Home) -> None:

@@ -9,6 +9,7 @@ import importlib
 import importlib.metadata
 import inspect
 import json
+import logging
 import secrets
 import subprocess
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -209,8 +210,25 @@ def wrap_handler(service: str, wrapper: Callable[..., Awaitable[Any]]) -> None:
     handlers[service] = functools.partial(wrapper, handlers[service])
 
 
-def save_state() -> None:
-    _module("core.persistence").save_all(_module("app")._build_persistence_save_dict())
+def save_state() -> list[str]:
+    """What could not be saved: MiniStack says so in its log and goes on. What was saved of it before stays."""
+    failed = _Errors()
+    persistence = logging.getLogger("persistence")
+    persistence.addHandler(failed)
+    try:
+        _module("core.persistence").save_all(_module("app")._build_persistence_save_dict())
+    finally:
+        persistence.removeHandler(failed)
+    return failed.said
+
+
+class _Errors(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
 
 
 def access_key(headers: Mapping[str, str], query: Mapping[str, Any]) -> str:

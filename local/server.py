@@ -43,13 +43,21 @@ class Settings:
     region: str
     launch_seconds: float
     clock: float
+    parent: int
 
 
 def main() -> int:
     settings = _arguments()
     settings.home.create()
-    lock = settings.home.server_lock.open("w")
+    lock = settings.home.server_lock.open("a+")
     if not _locked(lock):
+        return ALREADY_RUNNING
+    # Before it answers, and without anything else, who stops it finds it by this.
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    if os.getppid() != settings.parent:
+        # Whoever started it is gone, and so may be a `stop` that came before the lock.
         return ALREADY_RUNNING
     # A killed server's own words would pass for this one's, since the lock is held again.
     settings.home.facts.unlink(missing_ok=True)
@@ -88,9 +96,17 @@ def _arguments() -> Settings:
     parser.add_argument("--region", required=True)
     parser.add_argument("--launch-seconds", type=float, required=True)
     parser.add_argument("--clock", type=float, required=True)
+    parser.add_argument("--parent", type=int, required=True, help="the process that waits for its first answer")
     given = parser.parse_args()
     return Settings(
-        Home(given.home), given.port, given.images, given.account, given.region, given.launch_seconds, given.clock
+        Home(given.home),
+        given.port,
+        given.images,
+        given.account,
+        given.region,
+        given.launch_seconds,
+        given.clock,
+        given.parent,
     )
 
 
@@ -239,9 +255,11 @@ async def _run(  # noqa: PLR0917 - what was made, each once
     await gateway.drained(DRAIN_SECONDS)
     await assembly.s3_access_log.deliver()
     await asyncio.to_thread(assembly.stop)
-    assembly.save()
+    saved = assembly.save()
     await asyncio.to_thread(process_group.end_others)
-    settings.home.facts.unlink(missing_ok=True)
+    if saved:
+        # `stop` takes what it finds of it for a sign that something is lost.
+        settings.home.facts.unlink(missing_ok=True)
     logging.shutdown()
     # State is saved and every process stopped. Returning would wait for idle TLS connections (30 s) and for the threads
     # of stack operations under way, which for a custom resource that never answers is an hour.
@@ -253,8 +271,8 @@ async def _save_changes(gateway: Gateway, assembly: "Assembly") -> None:
     while True:
         await asyncio.sleep(SAVE_EVERY_SECONDS)
         if gateway.changed:
-            gateway.changed = False
-            assembly.save()
+            # What could not be saved is tried again.
+            gateway.changed = not assembly.save()
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -7,6 +7,7 @@ import ssl
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -19,7 +20,7 @@ CA_VARIABLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA
 
 
 class Certificates:
-    """The four files under one folder, made when missing or soon to expire."""
+    """The four files under one folder, made when missing, damaged or soon to expire."""
 
     def __init__(self, folder: Path) -> None:
         self.authority = folder / "ca.crt"
@@ -38,8 +39,15 @@ class Certificates:
         files = (self.authority, self.certificate, self.key)
         if not all(path.is_file() for path in files):
             return False
-        until = x509.load_pem_x509_certificate(self.certificate.read_bytes()).not_valid_after_utc
-        return until - _now() > datetime.timedelta(days=RENEW_DAYS)
+        try:
+            certificate = x509.load_pem_x509_certificate(self.certificate.read_bytes())
+            certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(self.authority.read_bytes()))
+            key = serialization.load_pem_private_key(self.key.read_bytes(), password=None)
+        except (ValueError, TypeError, InvalidSignature):
+            # Damaged, or of different makings. Nobody else has relied on them.
+            return False
+        fits = key.public_key() == certificate.public_key()
+        return fits and certificate.not_valid_after_utc - _now() > datetime.timedelta(days=RENEW_DAYS)
 
     def _make(self) -> None:
         """An authority signs one certificate and its key is dropped, so it can sign nothing else."""
