@@ -33,6 +33,8 @@ from local.cloudformation import autoscaling_types, sagemaker_types
 from local.disk import Disk
 from local.ec2 import images as ec2_images
 from local.ec2 import types as ec2_types
+from local.ec2.machines import Machines
+from local.ec2.metrics import MachineMetrics
 from local.embedded_metrics import EmbeddedMetrics
 from local.images import ImageRegistry
 from local.json_service import AwsError, HttpAnswer, JsonService, error_answer
@@ -61,6 +63,7 @@ from local.sagemaker.tuning import TuningJobs
 from local.scalable import AliasConcurrency, VariantInstances
 from local.scaler import Scalable, Scaler
 from local.service_quotas import ServiceQuotas
+from local.ssm.run_command import RunCommand
 from local.stack_roles import StackRoles
 from local.tls import Certificates
 
@@ -117,10 +120,20 @@ class Assembly:
             self.clock,
         )
         self.queues = Queues(self.endpoints, self.clock)
+        self.machines = Machines(settings.home.machines, process_environment, self.clock)
+        self.machine_metrics = MachineMetrics(self.machines, self.clock)
+        self.run_command = RunCommand(self.machines, process_environment)
         self._invocations = ThreadPoolExecutor(INVOCATIONS_AT_ONCE, thread_name_prefix="invoke-endpoint")
         self._types_added = False
         self.roles = StackRoles(self._add_types)
         self.api_logs = ApiLogs()
+        self._install(settings, bundle, images)
+        self.s3_access_log = S3AccessLog(joints.asgi())
+        self.application = self.s3_access_log
+        self._upkeep: list[asyncio.Task[None]] = []
+
+    def _install(self, settings: "Settings", bundle: str, images: ImageRegistry) -> None:
+        """In MiniStack's places."""
         watch_integrations()
         hardening.install(bundle)
         http_api_rules.install()
@@ -131,6 +144,7 @@ class Assembly:
         self.alarms.install()
         EmbeddedMetrics(self.clock).install()
         self.provisioned.install()
+        self.machines.install()
         ResourceTags(self.hosting).install()
         web_identity.install(settings.home.identity_keys)
         joints.add_state("clock", self.clock)
@@ -138,12 +152,12 @@ class Assembly:
         quotas = ServiceQuotas(self.jobs.limit)
         for service in (self.hosting, self.autoscaling.service, quotas.service):
             joints.add_service(service.name, service.target_prefix, self._handler(service), service.records)
+        commands = self.run_command
+        handler = self._handler(commands.service)
+        joints.add_operations("run-command", commands.targets(), handler, commands.service.records)
         joints.add_state("stack_roles", self.roles.records)
         joints.wrap_handler("cloudformation", self.roles.handle)
         Disk(settings.home.objects).install()
-        self.s3_access_log = S3AccessLog(joints.asgi())
-        self.application = self.s3_access_log
-        self._upkeep: list[asyncio.Task[None]] = []
 
     def _add_types(self) -> None:
         """At the first use of CloudFormation: it imports forty services, which a start need not wait for."""
@@ -199,6 +213,7 @@ class Assembly:
         self.queues.publish()
         self.alarms.judge()
         self.scaler.tick()
+        self.machine_metrics.publish()
 
     async def _age(self) -> None:
         now = datetime.now(UTC)
@@ -218,6 +233,8 @@ class Assembly:
             asyncio.create_task(_every(DELIVER_LOGS_EVERY_SECONDS, self.s3_access_log.deliver)),
         ]
         threading.Thread(target=self.endpoints.resume, daemon=True, name="resume").start()
+        self.machines.resume()
+        self.run_command.resume()
         self.jobs.resume()
         self.pipelines.resume()
         self.queues.start()
@@ -230,6 +247,7 @@ class Assembly:
     def stop(self) -> None:
         self.queues.stop()
         self.pipelines.stop()
+        self.machines.stop()
         self.jobs.stop()
         self.endpoints.stop()
         self._invocations.shutdown(wait=False, cancel_futures=True)

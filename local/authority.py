@@ -48,14 +48,24 @@ class CannotAssume(Exception):
     """The role does not exist, or its trust policy does not name the service under these conditions."""
 
 
-def assume_role(scope: Scope, role_arn: str, service: str, session_name: str, source_arn: str) -> Credentials:
-    """Credentials of a role for an AWS service, if the role's trust policy lets that service assume it."""
+def assume_role(  # noqa: PLR0917 - who for whom, and until when
+    scope: Scope,
+    role_arn: str,
+    service: str,
+    session_name: str,
+    source_arn: str | None,
+    ends: float | None = None,
+) -> Credentials:
+    """Credentials of a role for an AWS service, if the role's trust policy lets that service assume it.
+
+    A service that says for which resource it asks is one whose requests have `source_arn`; EC2's have none.
+    """
     with joints.scope(scope.account, scope.region):
         role = joints.role(scope.account, role_arn)
         if role is None:
             raise CannotAssume(f"there is no role {role_arn}")
-        context = {"aws:SourceAccount": scope.account, "aws:SourceArn": source_arn}
+        context = {"aws:SourceAccount": scope.account, "aws:SourceArn": source_arn} if source_arn else {}
         trust = role["AssumeRolePolicyDocument"]
         if not joints.service_may(trust, service, "sts:AssumeRole", role_arn, scope.region, context):
             raise CannotAssume(f"the trust policy of {role_arn} does not let {service} assume it for {source_arn}")
-        return Credentials(*joints.open_session(scope.account, role_arn, session_name[:64]))
+        return Credentials(*joints.open_session(scope.account, role_arn, session_name[:64], ends))

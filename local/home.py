@@ -54,6 +54,11 @@ class Home:
         return self.instances / ".jobs"
 
     @property
+    def machines(self) -> Path:
+        """Each EC2 instance's files, beside the endpoints' folders; unlike those they outlive a stop."""
+        return self.folder / "machines"
+
+    @property
     def scratch(self) -> Path:
         return self.folder / "tmp"
 
@@ -105,7 +110,7 @@ class Home:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self.permitted():
-                for folder in (self.state, self.objects, self.tls, self.instances, self.scratch):
+                for folder in (self.state, self.objects, self.tls, self.instances, self.machines, self.scratch):
                     folder.mkdir(exist_ok=True)
         except OSError as error:
             raise LocalError(

@@ -197,6 +197,16 @@ def add_service(name: str, target_prefix: str, handler: Handler, state: Any) -> 
     add_state(name, state)
 
 
+def add_operations(name: str, targets: Iterable[str], handler: Handler, state: Any) -> None:  # noqa: ANN401
+    """Route some operations of a service that MiniStack has to `handler`: the first pattern that fits counts."""
+    _module("app").SERVICE_HANDLERS[name] = handler
+    patterns = _module("core.router").SERVICE_PATTERNS
+    others = dict(patterns)
+    patterns.clear()
+    patterns.update({name: {"target_prefixes": list(targets)}, **others})
+    add_state(name, state)
+
+
 def add_state(name: str, state: Any) -> None:  # noqa: ANN401 - duck-typed
     app = _module("app")
     app.SERVICE_REGISTRY[name] = {"module": name}
@@ -321,7 +331,7 @@ def service_may(  # noqa: PLR0917 - one question
     return bool(evaluator.evaluate_resource_policy(policy, ctx, service=principal).decision == "Allow")
 
 
-def open_session(account_id: str, role_arn: str, session_name: str) -> tuple[str, str, str]:
+def open_session(account_id: str, role_arn: str, session_name: str, ends: float | None = None) -> tuple[str, str, str]:
     """New temporary credentials of a role. Whether the caller may assume it is for the caller to have asked."""
     key, secret, token = f"ASIA{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30), secrets.token_urlsafe(60)
     role_name = role_arn.rsplit("/", 1)[-1]
@@ -332,6 +342,7 @@ def open_session(account_id: str, role_arn: str, session_name: str) -> tuple[str
             "UserId": f"{role_name}:{session_name}",
             "SecretAccessKey": secret,
             "SessionToken": token,
+            **({"Expiration": ends} if ends is not None else {}),
         },
     )
     return key, secret, token

@@ -1,12 +1,19 @@
 """Where this package reaches into MiniStack's EC2 and Systems Manager; `local.joints` checks the places."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from local.joints import _module
+from local.joints import _module, scope
+from local.records import Scope
 
 SIGNATURES: dict[str, tuple[str, ...]] = {
     "services.ec2:_ensure_defaults_initialized": (),
+    "services.ec2:_error": ("code", "message", "status"),
+    "services.ec2:_instance_xml": ("inst",),
+    "services.ec2:_now_ts": (),
+    "services.ec2:_terminate_instances": ("p",),
+    "services.ec2:_xml": ("status", "root_tag", "inner"),
     "services.ec2:_resolve_launch_template_data": ("spec",),
     "services.iam:_lookup_instance_profile": ("name", "arn"),
     "services.ssm:_select_parameter": ("name_or_arn",),
@@ -76,3 +83,50 @@ def publish_image(parameter_name: str, image: str) -> None:
 def parameter(name: str) -> str | None:
     found, _ = _module("services.ssm")._select_parameter(name)
     return str(found["Value"]) if found else None
+
+
+# --- instances that run ------------------------------------------------------------------------------------------
+
+# A handler of one EC2 call: parameters as a query has them, and status, headers and body.
+Foreign = Any
+
+
+def wrap_ec2(operation: str, wrapper: Callable[..., Foreign]) -> None:
+    """Put `wrapper(original, params)` in the place of one of MiniStack's EC2 calls, or of one that it lacks."""
+    handlers = _module("services.ec2")._ACTION_MAP
+    handlers[operation] = functools.partial(wrapper, handlers.get(operation))
+
+
+def ec2_answer(operation: str, inner: str) -> Foreign:
+    return _module("services.ec2")._xml(200, f"{operation}Response", inner)
+
+
+def ec2_error(code: str, message: str, status: int = 400) -> Foreign:
+    return _module("services.ec2")._error(code, message, status)
+
+
+def ec2_now() -> str:
+    """As EC2 writes a time."""
+    return str(_module("services.ec2")._now_ts())
+
+
+def all_instances() -> list[tuple[Scope, str]]:
+    """Of every account and region, with their identities."""
+    return [(Scope(account, region), name) for account, region, name in list(_module("services.ec2")._instances._data)]
+
+
+def instance_at(place: Scope, identity: str) -> dict[str, Any] | None:
+    """MiniStack's own record of one, to read and to change."""
+    found: dict[str, Any] | None = _module("services.ec2")._instances.get_scoped(place.account, place.region, identity)
+    return found
+
+
+def tags_at(place: Scope, identity: str) -> dict[str, str]:
+    with scope(place.account, place.region):
+        return ec2_tags(identity) or {}
+
+
+def terminated(place: Scope, identity: str) -> None:
+    """What else MiniStack does to one that is: its profile is free again, and its record goes after a minute."""
+    with scope(place.account, place.region):
+        _module("services.ec2")._terminate_instances({"InstanceId.1": [identity]})

@@ -11,8 +11,9 @@ from pathlib import Path
 LOOK_EVERY_SECONDS = 0.05
 KILLED_SECONDS = 5.0
 SERVER = "local.server"
-# Field 24 of /proc/PID/stat, counted from the one behind the process group.
-RESIDENT_PAGES = 18
+# Field 24 of /proc/PID/stat, counted from the one behind the process group; and fields 14 to 17, of the process and of
+# those that it has waited for.
+RESIDENT_PAGES, TICKS = 18, slice(8, 12)
 
 
 PROC = Path("/proc")
@@ -53,6 +54,14 @@ def holding(variable: str) -> list[int]:
             if wanted in (PROC / str(one.pid) / "environ").read_bytes().split(b"\0"):
                 found.append(one.pid)
     return found
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process and its ended children have taken; nothing once it is gone, or on a system without /proc."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+        fields = (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()[3:]
+        return sum(map(int, fields[TICKS])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 def _by_ps(group: int) -> list[Member]:

@@ -1,18 +1,20 @@
 """AWS::EC2::Instance: launched from a template's properties and its launch template, by whoever may do all of that.
 
-An instance is a record with states. It runs nothing: its user data is kept and can be read back, and not run.
+The stack waits until it runs; what its user data does from then on is in its console.
 """
 
+import time
 from typing import Any
 
 from local import joints, joints_ec2
 from local.cloudformation import Properties, Provisioned, authority, tags
 from local.ec2 import calls, images
+from local.ec2.machine import PRINCIPAL
 from local.joints_cloudformation import ResourceType
 from local.json_service import AwsError
 from local.shapes import operation_model
 
-PRINCIPAL = "ec2.amazonaws.com"
+WAIT_SECONDS, LOOK_EVERY_SECONDS = 60.0, 0.02
 # CloudFormation's own, and what it calls otherwise than the API does.
 NOT_IN_THE_CALL = (
     "AvailabilityZone",
@@ -28,7 +30,7 @@ Launch = dict[str, Any]
 def resource_type() -> ResourceType:
     members = operation_model(calls.SERVICE, "RunInstances").input_shape.members
     replacing = tuple(name for name in (*members, *NOT_IN_THE_CALL) if name not in IN_PLACE)
-    return ResourceType(create=_create, update=_update, delete=_delete, replacing=replacing, tagged=True)
+    return ResourceType(create=_create, update=_update, delete=_delete, replacing=replacing, tagged=True, slow=True)
 
 
 def _create(logical_id: str, properties: Properties, stack: str) -> Provisioned:
@@ -42,7 +44,7 @@ def _create(logical_id: str, properties: Properties, stack: str) -> Provisioned:
     resources += [calls.arn("subnet", subnet)] if subnet else []
     resources += [calls.arn("security-group", group) for group in groups]
     calls.check("RunInstances", launch)
-    recorded = {
+    recorded: Launch = {
         "ImageId": launch["ImageId"],
         "InstanceType": launch["InstanceType"],
         "MinCount": 1,
@@ -51,11 +53,13 @@ def _create(logical_id: str, properties: Properties, stack: str) -> Provisioned:
         **({"SecurityGroupIds": groups} if groups else {}),
         **({"UserData": launch["UserData"]} if "UserData" in launch else {}),
         **({"IamInstanceProfile": {"Arn": profile}} if profile else {}),
+        **{name: launch[name] for name in ("MetadataOptions", "InstanceInitiatedShutdownBehavior") if name in launch},
     }
     answer = calls.call(authority(), "RunInstances", resources, recorded)
     identity = str(answer.findtext("instancesSet/item/instanceId"))
     joints_ec2.describe_root_volume(identity, _root(launch))
     calls.set_tags(authority(), "instance", identity, {}, tags(properties))
+    _wait(identity, "running")
     return identity, _attributes(identity)
 
 
@@ -151,10 +155,12 @@ def _update(physical_id: str, old: Properties, new: Properties, stack: str) -> P
         running = joints_ec2.instance(physical_id)["State"]["Name"] == "running"
         if running:
             calls.call(authority(), "StopInstances", [resource], {"InstanceIds": [physical_id]})
+            _wait(physical_id, "stopped")
         authority().require("ec2:ModifyInstanceAttribute", resource)
         joints_ec2.instance(physical_id)["InstanceType"] = new["InstanceType"]
         if running:
             calls.call(authority(), "StartInstances", [resource], {"InstanceIds": [physical_id]})
+            _wait(physical_id, "running")
     calls.set_tags(authority(), "instance", physical_id, tags(old), tags(new))
     return physical_id, _attributes(physical_id)
 
@@ -167,3 +173,19 @@ def _delete(physical_id: str, properties: Properties) -> None:
     except AwsError as error:
         if not error.code.startswith("InvalidInstanceID"):
             raise
+    else:
+        _wait(physical_id, "terminated")
+
+
+def _wait(identity: str, state: str) -> None:
+    """A boot that fails ends in another state than the one that is waited for."""
+    until = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < until:
+        found = joints_ec2.instance(identity)
+        if found["State"]["Name"] == state:
+            return
+        if state == "running" and found["State"]["Name"] not in ("pending", "running"):
+            break
+        time.sleep(LOOK_EVERY_SECONDS)
+    reason = found.get("StateTransitionReason", "")
+    raise AwsError("InternalFailure", f"{identity} is {found['State']['Name']}, not {state}. {reason}".strip())

@@ -1,0 +1,57 @@
+"""The parameters of RunInstances as a query has them, with those of the launch template that it names."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from local import joints_ec2
+
+Params = Mapping[str, Any]
+PREFIX = "LaunchTemplate."
+PLAIN = ("ImageId", "InstanceType", "KeyName", "UserData", "InstanceInitiatedShutdownBehavior")
+NESTED = ("IamInstanceProfile", "MetadataOptions")
+
+
+class NoLaunchTemplate(Exception):
+    """The one that is named does not exist, or its version does not."""
+
+
+def one(params: Params, name: str) -> str:
+    found = params.get(name, "")
+    return str(found[0] if isinstance(found, list) and found else found or "")
+
+
+def many(params: Params, prefix: str) -> list[str]:
+    found, number = [], 1
+    while value := one(params, f"{prefix}.{number}"):
+        found.append(value)
+        number += 1
+    return found
+
+
+def nested(params: Params, prefix: str) -> dict[str, str]:
+    return {name.removeprefix(f"{prefix}."): one(params, name) for name in params if name.startswith(f"{prefix}.")}
+
+
+def completed(params: Params) -> dict[str, Any]:
+    """What the call says itself goes over what its launch template says."""
+    named = nested(params, PREFIX.rstrip("."))
+    if not named:
+        return dict(params)
+    found = joints_ec2.launch_template_data(named)
+    if found is None:
+        raise NoLaunchTemplate("The launch template or its version does not exist.")
+    return {**dict(_flat(found)), **params}
+
+
+def _flat(data: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    for name in PLAIN:
+        if name in data:
+            yield name, [str(data[name])]
+    for name in NESTED:
+        for member, value in (data.get(name) or {}).items():
+            yield f"{name}.{member}", [str(value)]
+    interface = (data.get("NetworkInterfaces") or [{}])[0]
+    if subnet := interface.get("SubnetId"):
+        yield "SubnetId", [subnet]
+    for number, group in enumerate(interface.get("Groups") or data.get("SecurityGroupIds") or [], start=1):
+        yield f"SecurityGroupId.{number}", [group]

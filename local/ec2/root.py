@@ -1,0 +1,87 @@
+"""What stands for an instance's `/`: a folder of its own. Its programs are this machine's, told of the folder by text.
+
+Without root rights there is no other root directory, and plain Ubuntu forbids the namespaces that would stand in for
+one. So a path in what is run on an instance (user data, a command) means the same path in its folder, wherever a
+program, a unit or a heredoc carries it. What a program makes up while it runs ("/" + "etc") is this machine's own.
+"""
+
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+# What a script may write to, and /proc, which shows the instance's own processes.
+FOLDERS = ("etc", "home", "media", "mnt", "opt", "proc", "root", "run", "srv", "tmp", "usr/local", "var")
+# What a Deep Learning AMI has and this machine may not have, or has and an instance must not use.
+INSTALLERS = ("apt", "apt-get", "dnf", "rpm", "dpkg", "snap", "yum")
+COMMANDS = ("aws", "halt", "poweroff", "reboot", "shutdown", "sudo", "systemctl", "who", *INSTALLERS)
+PYTHONS = ("python", "python3")
+SHARED = ("ca-certificates", "group", "hosts", "localtime", "os-release", "passwd", "pki", "resolv.conf", "ssl")
+METADATA = "169.254.169.254"
+# Not within a longer path or an address. A variable before a path may be empty, and then stands for /.
+_PATH = re.compile(
+    r"(?<![\w./~}-])(?P<variable>\$(?:\w+|\{\w+\}))?/"
+    rf"(?P<path>(?:{'|'.join(FOLDERS)})(?![\w.-])|(?:usr/)?s?bin/(?P<program>[\w-]+)(?![\w./-]))"
+)
+
+
+class Root:
+    """One instance's."""
+
+    def __init__(self, folder: Path, metadata: str) -> None:
+        self.folder = folder
+        self._metadata = metadata
+
+    @property
+    def programs(self) -> Path:
+        return self.folder / "usr" / "bin"
+
+    def here(self, text: str) -> str:
+        """The text with an instance's paths turned into this folder's, and its metadata service's address."""
+        return _PATH.sub(self._turned, text).replace(METADATA, self._metadata)
+
+    def _turned(self, found: re.Match[str]) -> str:
+        program = found["program"]
+        if program is not None and program not in (*COMMANDS, *PYTHONS):
+            return found[0]
+        path = f"usr/bin/{program}" if program else found["path"]
+        variable = (found["variable"] or "").strip("${}")
+        return f"${{{variable}:-{self.folder}}}/{path}" if variable else f"{self.folder}/{path}"
+
+    def make(self) -> None:
+        """At the first boot: the folders, and the commands that are the instance's own."""
+        for name in (*FOLDERS, "etc/systemd/system", "var/lib/cloud/instance", "var/log", "usr/bin", "opt/pytorch/bin"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        for name in SHARED:
+            if (Path("/etc") / name).exists():
+                (self.folder / "etc" / name).symlink_to(Path("/etc") / name)
+        package = Path(__file__).resolve().parents[2]
+        for name in COMMANDS:
+            asked = f"exec env PYTHONPATH='{package}' '{sys.executable}' -m local.ec2.guest.commands {name}"
+            _program(self.programs / name, f'{asked} "$@"')
+        for path in (*(self.programs / name for name in PYTHONS), self.folder / "opt" / "pytorch" / "bin" / "python"):
+            _program(path, f"exec '{sys.executable}' \"$@\"")
+
+    def boot(self) -> None:
+        """What is in memory on an instance is gone after a boot."""
+        for name in ("run", "tmp", "proc"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+            (self.folder / name).mkdir()
+
+    def environment(self) -> dict[str, str]:
+        folder = str(self.folder)
+        places = [f"{folder}/usr/local/sbin", f"{folder}/usr/local/bin", str(self.programs)]
+        return {
+            "PATH": os.pathsep.join([*places, os.environ["PATH"]]),
+            "HOME": f"{folder}/root",
+            "USER": "root",
+            "TMPDIR": str(self.folder / "tmp"),
+            "XDG_CACHE_HOME": f"{folder}/root/.cache",
+            "PYTHONUNBUFFERED": "1",
+        }
+
+
+def _program(path: Path, line: str) -> None:
+    path.write_text(f"#!/bin/sh\n{line}\n")
+    path.chmod(0o755)
