@@ -247,6 +247,7 @@ class Assembly:
     def stop(self) -> None:
         self.queues.stop()
         self.pipelines.stop()
+        self.run_command.stop()
         self.machines.stop()
         self.jobs.stop()
         self.endpoints.stop()

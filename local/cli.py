@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     command("reset", _reset, "stop it and forget everything")
     logs = command("logs", _logs, "what it and its endpoints' processes said")
     logs.add_argument("--endpoint", help="of this endpoint's instances instead of the server")
+    logs.add_argument("--instance", help="of this EC2 instance: its console and what its user data said")
     logs.add_argument("--follow", action="store_true", help="until Ctrl-C")
     interrupt = command("interrupt", _interrupt, "take the spot capacity of a training job away, as AWS may")
     interrupt.add_argument("job", help="its name")
@@ -158,9 +159,9 @@ def _reset(args: argparse.Namespace) -> int:
 def _logs(args: argparse.Namespace) -> int:
     home = _home(args)
     with home.permitted():
-        paths = _log_files(home, args.endpoint)
+        paths = _instance_logs(home, args.instance) if args.instance else _log_files(home, args.endpoint)
     if not paths:
-        raise LocalError(f"No log of {args.endpoint or 'the server'} is in {home.folder}.")
+        raise LocalError(f"No log of {args.instance or args.endpoint or 'the server'} is in {home.folder}.")
     command = ["tail", "-n", "200", *(["-F"] if args.follow else []), *map(str, paths)]
     return subprocess.run(command, check=False).returncode
 
@@ -177,6 +178,12 @@ def _log_files(home: Home, endpoint: str | None) -> list[Path]:
     for path in paths:
         path.open("rb").close()
     return paths
+
+
+def _instance_logs(home: Home, instance: str) -> list[Path]:
+    folder = home.machines / instance
+    named = (folder / "console.log", folder / "root" / "var" / "log" / "cloud-init-output.log")
+    return [path for path in named if path.is_file()]
 
 
 def _interrupt(args: argparse.Namespace) -> int:

@@ -13,11 +13,12 @@ class Inert:
 
 ACCEPTED_WITHOUT_EFFECT = (
     Inert(
-        "InstanceType of an endpoint's variant or a job, memory size of a function", "every process has this machine"
+        "InstanceType of an endpoint's variant, a job or an EC2 instance, memory size of a function",
+        "every process has this machine",
     ),
     Inert(
-        "VolumeSizeInGB of a job or an endpoint config, KmsKeyId of an endpoint config",
-        "no volume is attached, so there is none to encrypt",
+        "VolumeSizeInGB of a job or an endpoint config, KmsKeyId of an endpoint config, an EC2 instance's volumes",
+        "files lie on this machine's disk, so that there is no volume to encrypt; they are described as asked for",
     ),
     Inert(
         "EnableNetworkIsolation of a model or a job",
@@ -35,10 +36,13 @@ ACCEPTED_WITHOUT_EFFECT = (
         "kept and described; every process here is on this machine's loopback, so no packet crosses them",
     ),
     Inert(
-        "What an EC2 instance or a notebook instance runs: user data, lifecycle scripts, its metadata service",
-        "each is a record with states, a role that its maker may pass, and a disk that is none; user data is kept",
+        "What a notebook instance runs: lifecycle scripts, Jupyter",
+        "it is a record with states and a role that its maker may pass; the scripts are kept",
     ),
-    Inert("Spot requests", "an instance is launched like any other; nothing interrupts it here"),
+    Inert(
+        "HttpPutResponseHopLimit of an EC2 instance", "its metadata service is on loopback, from which no packet hops"
+    ),
+    Inert("Spot requests of EC2", "an instance is launched like any other; nothing interrupts it here"),
     Inert(
         "KMS key rotation, the end of a deletion window",
         "what a key has encrypted is readable after a rotation; one to be deleted is of no use from the request on",

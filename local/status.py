@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,7 @@ def _contents(running: Running) -> dict[str, Any]:
             for one in endpoints
         ],
         "jobs": _jobs(hosting, running.home.jobs),
+        "machines": _machines(client, running),
         "functions": [one["FunctionName"] for one in client("lambda").list_functions()["Functions"]],
         "apis": [
             {"name": one["Name"], "id": one["ApiId"], **api_urls(running, one["ApiId"])}
@@ -101,6 +103,23 @@ def _jobs(hosting: Any, folder: Path) -> list[dict[str, Any]]:  # noqa: ANN401 -
             if status in ("InProgress", "Stopping"):
                 found.append({"name": name, "kind": kind, "status": status, "folder": str(folder / name)})
     return found
+
+
+def _machines(client: Callable[[str], Any], running: Running) -> list[dict[str, Any]]:
+    """EC2's instances, but for those that are gone."""
+    online = {one["InstanceId"] for one in client("ssm").describe_instance_information()["InstanceInformationList"]}
+    found = [one for group in client("ec2").describe_instances()["Reservations"] for one in group["Instances"]]
+    return [
+        {
+            "id": one["InstanceId"],
+            "type": one["InstanceType"],
+            "state": one["State"]["Name"],
+            "takes_commands": one["InstanceId"] in online,
+            "disk": str(running.home.machines / one["InstanceId"] / "root"),
+        }
+        for one in found
+        if one["State"]["Name"] != "terminated"
+    ]
 
 
 def _instances(folder: Path, living: set[int]) -> list[dict[str, Any]]:
@@ -130,6 +149,9 @@ def sentences(found: dict[str, Any]) -> list[str]:
         for one in endpoint["instances"]:
             lines.append(f"            {one['variant']} {one['name']}: process {one['pid']}, log {one['log']}")
     lines += [f"  job       {one['name']} ({one['kind']}): {one['status']}" for one in found["jobs"]]
+    for one in found["machines"]:
+        commands = ", takes commands" if one["takes_commands"] else ""
+        lines.append(f"  instance  {one['id']} ({one['type']}): {one['state']}{commands}; its disk is {one['disk']}")
     lines += [f"  function  {name}" for name in found["functions"]]
     for api in found["apis"]:
         lines.append(f"  API       {api['name']}: {api['url']} (in a browser: {api['browser_url']}/)")

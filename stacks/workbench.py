@@ -7,7 +7,7 @@ from constructs import Construct
 from config import StageConfig
 from config.names import Names
 from stacks.constructs.notebook import Notebook
-from stacks.constructs.training_box import TrainingBox
+from stacks.constructs.training_box import TRAIN_COMMAND, TrainingBox
 from stacks.data import DataStack
 from stacks.network import NetworkStack
 
@@ -40,6 +40,7 @@ class WorkbenchStack(Stack):
                 key=data.key,
             )
             CfnOutput(self, "BoxId", value=box.instance_id, description="aws ssm start-session --target")
+            CfnOutput(self, "BoxTrainCommand", value=TRAIN_COMMAND, description="To be sent with AWS-RunShellScript")
         if config.workbench.notebook.enabled:
             notebook = Notebook(
                 self,

@@ -24,7 +24,7 @@ from local.sagemaker.instance import MACHINE
 PRINCIPAL = "ec2.amazonaws.com"
 KEYS_LAST_SECONDS = 6 * 3600.0
 RENEW_BEFORE_SECONDS = 3600.0
-LOOK_EVERY_SECONDS = 0.05
+LOOK_EVERY_SECONDS, BOOT_SECONDS = 0.05, 20.0
 PACKAGE = Path(__file__).resolve().parents[2]
 # Its files as they lie in the machine's folder, beside the disk.
 CONSOLE, DISK = "console.log", "root"
@@ -43,6 +43,7 @@ class Machine:
         self._metadata: MetadataService | None = None
         self._first: subprocess.Popen[bytes] | None = None
         self._environment: dict[str, str] = {}
+        self._going_down = False
         self.root = Root(folder / DISK, "")
 
     @property
@@ -59,6 +60,7 @@ class Machine:
     def boot(self) -> "subprocess.Popen[bytes]":
         """Its first process; the disk is made at the first boot and is there again at the next."""
         with self._lock:
+            self._going_down = False
             self.folder.mkdir(parents=True, exist_ok=True)
             self._metadata = MetadataService(self)
             self._metadata.start()
@@ -80,7 +82,13 @@ class Machine:
             command = [sys.executable, "-m", "local.ec2.guest.first_process", "--clock", str(self._clock)]
             with (self.folder / CONSOLE).open("ab") as console:
                 self._first = self.spawn(command, {"PYTHONPATH": str(PACKAGE)}, console, console)
-            return self._first
+            first = self._first
+        until = time.monotonic() + BOOT_SECONDS
+        while not self.guest.load.exists():
+            if first.poll() is not None or time.monotonic() >= until:
+                raise OSError(f"its first process does not come up; {self.folder / CONSOLE} says why")
+            time.sleep(LOOK_EVERY_SECONDS)
+        return first
 
     def _write_user_data(self) -> None:
         found, script = self.user_data(), self.guest.script
@@ -111,6 +119,7 @@ class Machine:
     def halt(self, grace_seconds: float) -> None:
         """SIGTERM to all of it, SIGKILL to what is left, and nobody answers for its role any more."""
         until = time.monotonic() + grace_seconds
+        self._going_down = True
         self._signal(signal.SIGTERM)
         while time.monotonic() < until and (self._alive() or self.processes()):
             time.sleep(LOOK_EVERY_SECONDS)
@@ -129,8 +138,9 @@ class Machine:
         if self._first is not None and self._first.poll() is None:
             self._first.send_signal(number)
 
-    def is_booted_by(self, first: "subprocess.Popen[bytes]") -> bool:
-        return self._first is first
+    def is_up_by(self, first: "subprocess.Popen[bytes]") -> bool:
+        """Whether that is its first process still, and nobody from outside has begun to end it."""
+        return self._first is first and not self._going_down
 
     def _alive(self) -> bool:
         return self._first is not None and self._first.poll() is None

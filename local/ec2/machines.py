@@ -232,7 +232,7 @@ class Machines:
         """An instance that goes down by itself: by `shutdown` or `reboot`, or because its first process was killed."""
         first.wait()
         with joints.scope(machine.place.account, machine.place.region):
-            if self._closing or not machine.is_booted_by(first) or _state(machine) != "running":
+            if self._closing or not machine.is_up_by(first) or _state(machine) != "running":
                 return
             asked = ""
             with contextlib.suppress(OSError):

@@ -149,8 +149,8 @@ def look(of: Described, path: str) -> str | None:
     if kind != "meta-data":
         return "dynamic\nmeta-data\nuser-data" if not kind else None
     facts = {**of.facts(), **_role_facts(of.role_keys(), name)}
-    if name in facts:
-        return facts[name]
+    if name.rstrip("/") in facts:
+        return facts[name.rstrip("/")]
     below = f"{name.rstrip('/')}/" if name else ""
     shown = [key.removeprefix(below) for key in facts if key.startswith(below)]
     names = {f"{head}/" if tail else head for head, tail, _ in (key.partition("/") for key in shown)}
@@ -176,7 +176,7 @@ def _role_facts(keys: RoleKeys | None, asked: str) -> dict[str, str]:
         ),
     }
     # With or without the slash it is the list of roles, of which an instance has one.
-    return {**found, asked: keys.role} if asked.rstrip("/") == ROLE_PATH.rstrip("/") else found
+    return {**found, ROLE_PATH.rstrip("/"): keys.role} if asked.rstrip("/") == ROLE_PATH.rstrip("/") else found
 
 
 def _time(seconds: float) -> str:

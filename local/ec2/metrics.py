@@ -21,8 +21,8 @@ class MachineMetrics:
 
     def publish(self) -> None:
         running = self._machines.running()
-        # What a process has taken is its parent's once it has ended, so that the sum stays. An end of one whose parent is
-        # no process of the instance, a command of the agent's, takes its time along.
+        # What a process has taken is its parent's once it has ended, so that the sum stays. One whose parent is not of
+        # the instance, a command of the agent's, takes its time along.
         seen = {one.identity: sum(map(process_group.processor_seconds, one.processes())) for one in running}
         for identity, seconds in seen.items():
             spent = max(0.0, seconds - self._seen.get(identity, 0.0))

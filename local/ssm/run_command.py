@@ -48,6 +48,7 @@ class RunCommand:
         self._machines, self._gateway = machines, gateway
         self.service = JsonService(SERVICE, "AmazonSSM", "ssm", "InvalidCommandId")
         self._running: dict[tuple[str, str], Invocation] = {}
+        self._closing = False
         self._lock = threading.Lock()
         add = self.service.add
         add("SendCommand", Operation(self._send, self._addressed))
@@ -68,6 +69,10 @@ class RunCommand:
                 if found["Status"] in RUNNING:
                     said = {"StandardErrorContent": "The embedded AWS was stopped while the command ran."}
                     self._finish(place, name, identity, {"Status": "Failed", "StatusDetails": "Terminated", **said})
+
+    def stop(self) -> None:
+        """What is told of a command from now on is the end of the embedded AWS, not of the command."""
+        self._closing = True
 
     # --- sending -----------------------------------------------------------------------------------------------------
 
@@ -164,6 +169,8 @@ class RunCommand:
         finally:
             with self._lock:
                 self._running.pop(key, None)
+        if self._closing:
+            return
         command = self.service.records.get(place, COMMANDS, invocation.command) or {}
         if bucket := command.get("OutputS3BucketName"):
             done |= self._leave(invocation, bucket, command.get("OutputS3KeyPrefix", ""))

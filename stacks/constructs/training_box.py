@@ -15,6 +15,8 @@ from stacks.constructs.findings import acknowledge
 from stacks.constructs.training_code import TrainingCode
 
 PARAMETERS = "/aws/service/deeplearning/ami/x86_64"
+# The program that the user data installs, on the path of a shell and of the agent.
+TRAIN_COMMAND = "whippet-train"
 
 
 class TrainingBox(Construct):

@@ -1,9 +1,15 @@
 """The box and the notebook of the deployed system."""
 
 import base64
+import re
+import subprocess
+import sys
+import tarfile
+import time
 
 import pytest
 
+from ops import cdk
 from tests.system.deployed import WORKBENCH, Deployed
 
 pytestmark = pytest.mark.xdist_group("deployed")
@@ -38,11 +44,44 @@ def test_boxs_user_data_is_the_script_with_its_settings(deployed):
 
 
 def test_box_stops_and_starts(deployed):
-    ec2 = deployed.root.client("ec2")
-    ec2.stop_instances(InstanceIds=[deployed.training_box])
-    assert instance(deployed)["State"]["Name"] == "stopped"
-    ec2.start_instances(InstanceIds=[deployed.training_box])
-    assert instance(deployed)["State"]["Name"] == "running"
+    ec2, box = deployed.root.client("ec2"), {"InstanceIds": [deployed.training_box]}
+    ec2.stop_instances(**box)
+    assert instance(deployed)["State"]["Name"] in ("stopping", "stopped")
+    ec2.get_waiter("instance_stopped").wait(**box, WaiterConfig={"Delay": 1})
+    ec2.start_instances(**box)
+    ec2.get_waiter("instance_running").wait(**box, WaiterConfig={"Delay": 1})
+
+
+@pytest.mark.slow
+def test_box_trains_by_command_and_leaves_the_model_in_the_bucket(deployed, tmp_path):
+    folder = tmp_path / "pictures"
+    made = [sys.executable, "-m", "training.synthetic", "--out", str(folder), "--train", "60", "--valid", "20"]
+    subprocess.run([*made, "--test", "20"], cwd=cdk.ROOT, check=True, capture_output=True)
+    s3 = deployed.root.client("s3")
+    for file in folder.rglob("*.jpg"):
+        key = f"dataset/on-the-box/{file.relative_to(folder).as_posix()}"
+        s3.put_object(Bucket=deployed.bucket, Key=key, Body=file.read_bytes())
+    command = f"{deployed.outputs(WORKBENCH)['BoxTrainCommand']} --data on-the-box --epochs 1 --input-size 32"
+    done = sent(deployed, f"{command} --batch-size 16")
+    assert done["Status"] == "Success", done["StandardOutputContent"] + done["StandardErrorContent"]
+    key = re.search(r'artifact = "(models/[0-9a-f]{64}/model\.tar\.gz)"', done["StandardOutputContent"])[1]
+    (tmp_path / "model.tar.gz").write_bytes(s3.get_object(Bucket=deployed.bucket, Key=key)["Body"].read())
+    with tarfile.open(tmp_path / "model.tar.gz") as tar:
+        assert {"model.json", "model.onnx", "model.pt"} <= set(tar.getnames())
+
+
+def sent(deployed, *commands):
+    """What became of a shell script on the box."""
+    ssm, box = deployed.root.client("ssm"), deployed.training_box
+    deployed.root.client("ec2").get_waiter("instance_running").wait(InstanceIds=[box], WaiterConfig={"Delay": 1})
+    parameters = {"commands": list(commands)}
+    command = ssm.send_command(InstanceIds=[box], DocumentName="AWS-RunShellScript", Parameters=parameters)
+    identity = command["Command"]["CommandId"]
+    while True:
+        found = ssm.get_command_invocation(CommandId=identity, InstanceId=box)
+        if found["Status"] not in ("Pending", "InProgress"):
+            return found
+        time.sleep(0.1)
 
 
 def test_notebook_is_in_service_as_its_template_says(deployed):

@@ -163,13 +163,13 @@ class FirstProcess:
         """The instance's own processes, and the load that they make."""
         now = time.time()
         self._next_look = now + LOOK_AT_LOAD_SECONDS
-        proc, mine = self._place.root / "proc", process_group.holding(f"{INSTANCE}={self._place.instance}")
+        proc, mine = self._place.load.parent, process_group.holding(f"{INSTANCE}={self._place.instance}")
         running = sum(_runs(pid) for pid in mine if pid != os.getpid())
         kept = math.exp(-LOOK_AT_LOAD_SECONDS / LOAD_MINUTE_SECONDS)
         self._load = self._load * kept + running * (1 - kept)
         staging = proc / ".loadavg"
         staging.write_text(f"{self._load:.2f} {self._load:.2f} {self._load:.2f} {running}/{len(mine)} 0\n")
-        staging.replace(proc / "loadavg")
+        staging.replace(self._place.load)
         shown = {path.name: path for path in proc.glob("[0-9]*")}
         for name, path in shown.items():
             if int(name) not in mine:

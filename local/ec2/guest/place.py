@@ -26,6 +26,11 @@ class Place:
         return self.root / "run" / "power"
 
     @property
+    def load(self) -> Path:
+        """There once the first process has begun."""
+        return self.root / "proc" / "loadavg"
+
+    @property
     def units(self) -> Path:
         return self.root / "etc" / "systemd" / "system"
 

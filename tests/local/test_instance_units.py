@@ -1,0 +1,111 @@
+"""Systemd's part on an instance: units that are understood, and those that are refused by name."""
+
+import subprocess
+import sys
+
+import pytest
+
+from local.ec2.guest import commands
+from local.ec2.guest.place import INSTANCE, ROOT, Place
+from local.ec2.guest.units import UnitError, Units, seconds
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.setenv(ROOT, str(tmp_path))
+    monkeypatch.setenv(INSTANCE, "i-1")
+    found = Place()
+    found.units.mkdir(parents=True)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "var" / "log").mkdir(parents=True)
+    return found
+
+
+def service(place, *, type="oneshot", command="/bin/true", more=""):
+    text = f"[Service]\nType={type}\nExecStart={command}\n{more}\n[Install]\nWantedBy=multi-user.target\n"
+    (place.units / "app.service").write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("span", "length"), [("5min", 300), ("1h 30m", 5400), ("90", 90), ("500ms", 0.5), ("2d", 172800)]
+)
+def test_lengths_of_time(span, length):
+    assert seconds(span) == length
+
+
+@pytest.mark.parametrize("span", ["", "soon", "5 fortnights", "5min or so"])
+def test_what_is_no_length_of_time(span):
+    with pytest.raises(UnitError, match="no length of time"):
+        seconds(span)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[Service]\nExecStart=/bin/true\nRestart=always\n", "app.service: Restart is not available"),
+        ("[Service]\nType=forking\nExecStart=/bin/true\n", "one of the types"),
+        ("[Service]\nType=simple\n", "has an ExecStart"),
+        ("[Socket]\nListenStream=80\n", "app.service: ListenStream is not available"),
+        ("ExecStart=/bin/true\n", "cannot be read"),
+    ],
+)
+def test_a_unit_that_would_not_do_as_it_says_is_refused(place, text, said):
+    (place.units / "app.service").write_text(text)
+    with pytest.raises(UnitError, match=said):
+        Units(place).read("app.service")
+
+
+def test_calendars_are_refused(place):
+    (place.units / "app.timer").write_text("[Timer]\nOnCalendar=daily\n")
+    with pytest.raises(UnitError, match="OnCalendar is not available"):
+        Units(place).read("app.timer")
+
+
+def test_systemctl_starts_enables_and_tells(place, capfd):
+    service(place, type="simple", command="/bin/sleep 60")
+    # In a process of its own, which the service outlives.
+    systemctl = [sys.executable, "-m", "local.ec2.guest.commands", "systemctl"]
+    subprocess.run([*systemctl, "enable", "--now", "app"], check=True)
+    assert [unit.name for unit in Units(place).enabled()] == ["app.service"]
+    assert commands.main(["systemctl", "is-active", "app"]) == 0
+    assert commands.main(["systemctl", "disable", "--now", "app.service"]) == 0
+    assert Units(place).enabled() == []
+    assert commands.main(["systemctl", "is-active", "app"]) == commands.INACTIVE
+    assert capfd.readouterr().out == "active\ninactive\n"
+
+
+def test_a_oneshot_service_has_ended_with_its_status(place):
+    service(place, command="/bin/sh -c 'exit 3'")
+    assert commands.main(["systemctl", "start", "app"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["systemctl", "start", "none"], "Unit none.service not found"),
+        (["systemctl", "mask", "app"], "mask is not available in the embedded AWS"),
+        (["apt-get", "install", "x"], "nothing can be installed in the embedded AWS"),
+        (["shutdown", "+5"], "only `now` is available"),
+        (["sudo"], "usage: sudo"),
+        (["aws"], "usage: aws"),
+        (["aws", "s3", "mv", "a", "b"], "s3 mv is not available"),
+        (["aws", "nothing", "x"], "there is no service nothing"),
+    ],
+)
+def test_what_is_not_there_is_a_sentence(place, capsys, words, said):
+    assert commands.main(words) != 0
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        (["shutdown", "-h", "now"], "poweroff"),
+        (["shutdown", "-r", "now"], "reboot"),
+        (["reboot"], "reboot"),
+        (["systemctl", "poweroff"], "poweroff"),
+    ],
+)
+def test_the_first_process_is_asked_to_end(place, words, asked):
+    assert commands.main(words) == 0
+    assert place.power.read_text() == asked
