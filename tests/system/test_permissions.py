@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.system.deployed import TRAINING, Deployed, Session
+from tests.system.deployed import TRAINING, WORKBENCH, Deployed, Session
 
 pytestmark = pytest.mark.xdist_group("deployed")
 
@@ -131,6 +131,26 @@ def read_metric(session: Session) -> None:
 
 def describe_endpoint(session: Session, endpoint: str) -> None:
     session.client("sagemaker").describe_endpoint(EndpointName=endpoint)
+
+
+PASSED_TO_EC2 = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
+
+
+def launch(session: Session, deployed: Deployed) -> None:
+    profile = {"Arn": deployed.resources(WORKBENCH)["BoxProfile"]}
+    launched = session.client("ec2").run_instances(
+        ImageId="ami-00000000000000000", MinCount=1, MaxCount=1, IamInstanceProfile=profile
+    )
+    identity = launched["Instances"][0]["InstanceId"]
+    deployed.root.client("ec2").terminate_instances(InstanceIds=[identity])
+
+
+def send_command(session: Session, deployed: Deployed) -> None:
+    box = [deployed.training_box]
+    deployed.root.client("ec2").get_waiter("instance_running").wait(InstanceIds=box, WaiterConfig={"Delay": 1})
+    session.client("ssm").send_command(
+        InstanceIds=box, DocumentName="AWS-RunShellScript", Parameters={"commands": ["true"]}
+    )
 
 
 def stop(session: Session, box: str) -> None:
@@ -366,6 +386,30 @@ DENIALS = [
         "reads another parameter",
         lambda s, d: s.client("ssm").get_parameter(Name="/cdk-bootstrap/hnb659fds/version"),
         lambda d: [allow("ssm:GetParameter", d.arn("ssm", "parameter/cdk-bootstrap/hnb659fds/version"))],
+    ),
+    Call(
+        BOX,
+        "sends a command",
+        send_command,
+        lambda d: [
+            allow("ssm:SendCommand", d.arn("ec2", f"instance/{d.training_box}")),
+            allow("ssm:SendCommand", "arn:aws:ssm:us-east-1::document/AWS-RunShellScript"),
+        ],
+    ),
+    Call(
+        BOX,
+        "launches another box with its own profile",
+        launch,
+        lambda d: [
+            allow("ec2:RunInstances", STAR),
+            allow("iam:PassRole", d.role_arn(BOX), Condition=PASSED_TO_EC2),
+        ],
+    ),
+    Call(
+        BOX,
+        "stops itself by a call",
+        lambda s, d: stop(s, d.own_box),
+        lambda d: [allow("ec2:StopInstances", d.arn("ec2", f"instance/{d.own_box}"))],
     ),
     Call(
         BOX,
