@@ -15,6 +15,7 @@ from ops.errors import OperatorError
 
 # Name -> what it is for, as the list says it. Its words stand in ops/commands/NAME.py.
 COMMANDS = {
+    "data": "look at a folder of pictures, push it, list what was pushed: data check|push|status",
     "demo": "the whole system on this machine: deploy, predict, look around",
     "destroy": "take a stage away, and say what stays and why",
     "train": "train as the pipeline does: on one instance or several, on the box, or here",

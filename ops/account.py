@@ -70,6 +70,11 @@ class Account:
             return {}
         return {"endpoint_url": self.environment[ENDPOINT_VARIABLE], "verify": self.environment["AWS_CA_BUNDLE"]}
 
+    @property
+    def trusted(self) -> str | None:
+        """The file of authorities that clients trust; None where that is the machine's own business."""
+        return self._options.get("verify")
+
     def credentials(self) -> Any:  # noqa: ANN401
         """What signs requests, or a sentence."""
         found = self._session.get_credentials()

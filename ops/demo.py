@@ -11,12 +11,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import boto3
+from botocore.credentials import Credentials
 from rich.console import Console
 from rich.table import Table
 
@@ -25,7 +26,13 @@ from config.names import Names
 from local import control
 from ops import cdk
 from ops.console import Steps
-from ops.dataset import Dataset, is_pushed, push, read
+from ops.data.check import Terms, check
+from ops.data.dataset import DataSet
+from ops.data.push import plan, push
+from ops.data.shelf import Shelf
+from ops.data.source import folder_of
+from ops.data.transfer import Pace, Way
+from ops.data.wire import Wire
 from ops.predictions import Prediction, predict
 from ops.promotion import Promoted, approve, written
 from ops.training_run import Runs
@@ -110,32 +117,37 @@ def _deploy(steps: Steps, environment: dict[str, str], title: str) -> dict[str, 
     return stacks
 
 
-def _pictures(steps: Steps, own_data: str | None) -> Dataset:
+def _pictures(steps: Steps, own_data: str | None) -> DataSet:
     if own_data:
-        return read(Path(own_data), "mine")
+        with steps.step("Look at your pictures") as remark:
+            found = check(folder_of(own_data), "mine", Terms(), watched=False)
+            remark.text = f"{len(found.pictures)} pictures of {len(found.labels)} classes"
+        return found
     with steps.step("Draw pictures to train on") as remark:
         if not (PICTURES / "synthetic.json").exists():
             shutil.rmtree(PICTURES, ignore_errors=True)
             draw = [sys.executable, "-m", "training.synthetic", "--out", str(PICTURES), *DRAWN]
             subprocess.run(draw, cwd=cdk.ROOT, check=True, stdout=subprocess.DEVNULL)
-        found = read(PICTURES, "demo")
-        remark.text = f"{len(found.files)} pictures of {len(found.examples())} classes"
+        found = check(PICTURES, "demo", Terms(), watched=False)
+        remark.text = f"{len(found.pictures)} pictures of {len(found.labels)} classes"
     return found
 
 
-def train(steps: Steps, environment: dict[str, str], names: Names, dataset: Dataset) -> Promoted:
+def train(steps: Steps, environment: dict[str, str], names: Names, dataset: DataSet) -> Promoted:
     """The data set's model, trained unless it was before."""
     cloudformation, s3 = client("cloudformation", environment), client("s3", environment)
     sagemaker = client("sagemaker", environment)
     bucket = outputs(cloudformation, names.stack("data"))["BucketName"]
     runs = Runs(sagemaker, outputs(cloudformation, names.stack("training"))["PipelineName"])
     before = [one["PipelineExecutionArn"] for one in runs.of(dataset.name)]
-    known = before[0] if before and is_pushed(s3, bucket, dataset) else None
+    way = _way(s3, bucket, dataset, environment)
+    planned = plan(way.shelf, dataset)
+    known = before[0] if before and planned.nothing_to_do else None
     if known is None or runs.status(known)[0] in ("Failed", "Stopped"):
         with steps.step("Push them; the manifest starts the pipeline") as remark:
-            push(s3, bucket, dataset, steps.progress("pictures"))
+            push(way, dataset, planned, _counting(steps.progress("pictures")))
             known = runs.started(dataset.name, set(before))
-            remark.text = f"s3://{bucket}/{dataset.prefix}/"
+            remark.text = way.shelf.address
     with steps.step("Prepare, tune, train, evaluate, register") as remark:
         if runs.status(known)[0] == "Succeeded":
             remark.text = "done before"
@@ -146,6 +158,23 @@ def train(steps: Steps, environment: dict[str, str], names: Names, dataset: Data
         promoted = approve(sagemaker, runs.registered(known), reason="make demo")
         remark.text = f"version {promoted.version}, {promoted.artifact}"
     return promoted
+
+
+def _way(s3: Any, bucket: str, dataset: DataSet, environment: dict[str, str]) -> Way:  # noqa: ANN401
+    credentials = Credentials(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
+    wire = Wire(s3, bucket, credentials, trusted=environment["AWS_CA_BUNDLE"], connections=Pace.connections)
+    return Way(wire, Shelf(s3, bucket, dataset.prefix))
+
+
+def _counting(show: Callable[[int], None]) -> Callable[[int, int], None]:
+    """Files one by one, told as how many there are."""
+    arrived: list[int] = []
+
+    def tell(files: int, _size: int) -> None:
+        arrived.extend([1] * files)
+        show(len(arrived))
+
+    return tell
 
 
 def _write_stage(promoted: Promoted) -> None:

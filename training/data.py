@@ -48,7 +48,7 @@ def labels_of(folder: Path) -> list[str]:
     """The labels of a split, in the order of their folders' names, which is the order of the network's outputs."""
     if not folder.is_dir():
         raise TrainingError(f"{folder}: no such folder; it must hold one folder of images for each class")
-    labels = [label_of(entry.name) for entry in _class_folders(folder)]
+    labels = [label_of(entry.name) for entry in class_folders(folder)]
     twice = sorted({label for label in labels if labels.count(label) > 1})
     if twice:
         raise TrainingError(f"{folder}: two folders read as the label '{twice[0]}'; rename or merge them")
@@ -64,7 +64,7 @@ def read_split(folder: Path, labels: list[str]) -> Split:
         raise TrainingError(f"{folder / unknown[0]}: the training split has no such class; it has {', '.join(labels)}")
     found = [
         (file, labels.index(label_of(entry.name)))
-        for entry in _class_folders(folder)
+        for entry in class_folders(folder)
         for file in sorted(entry.rglob("*"))
         if file.suffix.lower() in SUFFIXES
     ]
@@ -128,7 +128,7 @@ def _other_files(folder: Path) -> list[Path]:
     """What lies in the class folders and is not named as an image."""
     return [
         file
-        for entry in _class_folders(folder)
+        for entry in class_folders(folder)
         for file in sorted(entry.rglob("*"))
         if file.is_file() and file.suffix.lower() not in SUFFIXES and not file.name.startswith(".")
     ]
@@ -138,5 +138,8 @@ def _rounded(values: Iterable[float]) -> tuple[float, ...]:
     return tuple(round(value, 4) for value in values)
 
 
-def _class_folders(folder: Path) -> list[Path]:
-    return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+def class_folders(folder: Path) -> list[Path]:
+    try:
+        return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    except OSError as error:
+        raise TrainingError(f"{folder}: cannot be read ({error.strerror})") from error

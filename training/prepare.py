@@ -2,11 +2,13 @@
 
     python -m training.prepare --data DATA --out OUT [--valid 0.15] [--test 0.15] [--seed 1]
         [--on-bad-image skip|fail] [--on-duplicate report|drop|fail]
+    python -m training.prepare --data DATA --plan ...
 
 DATA holds train/, valid/ and test/, each with one folder of images for each class; or the class folders themselves,
 which are then split: by content, so that two copies of one picture never stand on both sides. OUT gets the three
 splits and prepared.json. Pictures that cannot be used are named and left out, or refused; too many of them are an error
 either way. A picture that stands in two of the given splits is reported, left out of the earlier one, or refused.
+With --plan nothing is copied: what would be, and all that is wrong, goes to standard output as one JSON document.
 """
 
 import argparse
@@ -23,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from training.console import progress
-from training.data import label_of, labels_of, misnamed_in
+from training.data import class_folders, label_of, labels_of, misnamed_in
 from training.duplicates import across
 from training.errors import NAMED, TrainingError, named
 from training.failure import report_failure
@@ -45,19 +47,42 @@ class Seen:
     traits: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Looked:
+    """Every file of a data set, as it was found."""
+
+    splits: dict[str, list[Path]]
+    """One nameless split where the folder holds classes."""
+    seen: dict[Path, Seen]
+    left_out: dict[str, str]
+
+    @property
+    def is_split(self) -> bool:
+        return set(self.splits) != {""}
+
+
 def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.prepare", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("--out", type=Path)
+    place.add_argument("--plan", action="store_true", help="copy nothing; print what would be copied, as JSON")
     parser.add_argument("--valid", type=float, default=0.15, help="share for validation (%(default)s)")
     parser.add_argument("--test", type=float, default=0.15, help="share for the test (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the split (%(default)s)")
     parser.add_argument("--tolerate", type=float, default=0.05, help="share of unreadable pictures (%(default)s)")
     parser.add_argument("--on-bad-image", choices=("skip", "fail"), default="skip", help="(%(default)s)")
     parser.add_argument("--on-duplicate", choices=("report", "drop", "fail"), default="report", help="(%(default)s)")
+    arguments = parser.parse_args(words)
     try:
-        report = prepare(parser.parse_args(words))
+        if arguments.plan:
+            sys.stdout.write(json.dumps(plan(arguments)) + "\n")
+            return 0
+        report = prepare(arguments)
     except TrainingError as error:
+        if arguments.plan:
+            sys.stdout.write(json.dumps({"refused": str(error)}) + "\n")
+            return 1
         report_failure(str(error))
         sys.stderr.write(f"prepare: {error}\n")
         return 1
@@ -75,22 +100,57 @@ def main(words: Sequence[str]) -> int:
 
 
 def prepare(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Copy what can be used into its split; answers what was written down."""
+    looked = look(arguments)
+    placed, copies = place(looked, arguments)
+    for name, files in placed.items():
+        for file in files:
+            target = arguments.out / name / file.parent.name / file.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+    report = _report(arguments.data, looked, placed, copies)
+    (arguments.out / REPORT).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    return report
+
+
+def plan(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What would be copied, and all that is wrong, also where that is too much: `refused` says so then."""
+    looked = look(arguments)
+    wrong = {"left_out": looked.left_out, "traits": _traits(arguments.data, looked.seen), "split": looked.is_split}
+    try:
+        placed, copies = place(looked, arguments)
+    except TrainingError as error:
+        return {**wrong, "refused": str(error)}
+    files = [
+        {"file": str(file), "split": name, "label": _label(file), "sha256": looked.seen[file].sha256}
+        for name, files in placed.items()
+        for file in files
+    ]
+    return {**wrong, **_report(arguments.data, looked, placed, copies), "files": files, "refused": None}
+
+
+def look(arguments: argparse.Namespace) -> Looked:
+    """Every picture is decoded."""
     if min(arguments.valid, arguments.test) <= 0 or arguments.valid + arguments.test >= 1:
         raise TrainingError(
             f"--valid {arguments.valid:g} --test {arguments.test:g}: each must be above 0, and both together below 1"
         )
     splits = read_splits(arguments.data)
     seen, left_out = sift(arguments.data, [file for files in splits.values() for file in files])
-    left_out |= _hidden(arguments.data, splits)
-    total = len(seen) + len(left_out)
+    return Looked(splits, seen, left_out | _hidden(arguments.data, splits) | _too_deep(arguments.data, splits))
+
+
+def place(looked: Looked, arguments: argparse.Namespace) -> tuple[dict[str, list[Path]], dict[Path, str]]:
+    """Split -> its pictures, and those of them that stand in a later split too."""
+    total = len(looked.seen) + len(looked.left_out)
     tolerated = 0 if arguments.on_bad_image == "fail" else arguments.tolerate
-    if not seen or len(left_out) > tolerated * total:
-        raise TrainingError(_too_many(left_out, total, tolerated))
-    if set(splits) == {""}:
-        placed = split(seen, valid=arguments.valid, test=arguments.test, seed=arguments.seed)
+    if not looked.seen or len(looked.left_out) > tolerated * total:
+        raise TrainingError(_too_many(looked.left_out, total, tolerated))
+    if looked.is_split:
+        placed = {name: [file for file in files if file in looked.seen] for name, files in looked.splits.items()}
     else:
-        placed = {name: [file for file in files if file in seen] for name, files in splits.items()}
-    copies = _copies(arguments.data, placed, seen)
+        placed = split(looked.seen, valid=arguments.valid, test=arguments.test, seed=arguments.seed)
+    copies = _copies(arguments.data, placed, looked.seen)
     if copies and arguments.on_duplicate == "fail":
         listed = named([f"{_name(arguments.data, file)} {why}" for file, why in copies.items()])
         raise TrainingError(
@@ -98,27 +158,22 @@ def prepare(arguments: argparse.Namespace) -> dict[str, Any]:
         )
     if arguments.on_duplicate == "drop":
         placed = {name: [file for file in files if file not in copies] for name, files in placed.items()}
-    labels = _check_classes(placed)
-    for name, files in placed.items():
-        for file in files:
-            target = arguments.out / name / file.parent.name / file.name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, target)
-    report = {
-        "labels": labels,
+    _check_classes(placed)
+    return placed, copies
+
+
+def _report(data: Path, looked: Looked, placed: dict[str, list[Path]], copies: dict[Path, str]) -> dict[str, Any]:
+    counted = {name: Counter(_label(file) for file in files) for name, files in placed.items()}
+    contents = sorted(looked.seen[file].sha256 for files in placed.values() for file in files)
+    return {
+        "labels": sorted(counted["train"]),
         "pictures": {name: len(files) for name, files in placed.items()},
-        "classes": {
-            name: dict(sorted(Counter(_label(file) for file in files).items())) for name, files in placed.items()
-        },
-        "left_out": left_out,
-        "duplicates": {_name(arguments.data, file): why for file, why in copies.items()},
-        "traits": _traits(arguments.data, seen),
-        "sha256": hashlib.sha256(
-            "".join(sorted(seen[file].sha256 for files in placed.values() for file in files)).encode()
-        ).hexdigest(),
+        "classes": {name: dict(sorted(counts.items())) for name, counts in counted.items()},
+        "left_out": looked.left_out,
+        "duplicates": {_name(data, file): why for file, why in copies.items()},
+        "traits": _traits(data, looked.seen),
+        "sha256": hashlib.sha256("".join(contents).encode()).hexdigest(),
     }
-    (arguments.out / REPORT).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
-    return report
 
 
 def read_splits(data: Path) -> dict[str, list[Path]]:
@@ -146,6 +201,8 @@ def sift(data: Path, files: list[Path]) -> tuple[dict[Path, Seen], dict[str, str
 
     def probe(file: Path) -> Seen | str:
         try:
+            if not _is_utf8("".join(file.parts[-2:])):
+                return "has a name that is no UTF-8; rename it"
             picture = read(file, PROBE)
         except PictureError as error:
             return str(error)
@@ -196,6 +253,17 @@ def _hidden(data: Path, splits: dict[str, list[Path]]) -> dict[str, str]:
     }
 
 
+def _too_deep(data: Path, splits: dict[str, list[Path]]) -> dict[str, str]:
+    """Pictures in a folder of a class's folder: nothing says that they are of its class."""
+    return {
+        _name(data, file): "lies in a folder below its class's; move it up"
+        for name in splits
+        for entry in class_folders(data / name)
+        for file in sorted(entry.rglob("*"))
+        if file.parent != entry and _is_picture(file) and file.is_file()
+    }
+
+
 def _traits(data: Path, seen: dict[Path, Seen]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for file, picture in seen.items():
@@ -205,10 +273,15 @@ def _traits(data: Path, seen: dict[Path, Seen]) -> dict[str, list[str]]:
 
 
 def _name(data: Path, file: Path) -> str:
-    return file.relative_to(data).as_posix()
+    # Names are bytes on most systems; what is no text must still be told.
+    return os.fsencode(file.relative_to(data).as_posix()).decode(errors="backslashreplace")
 
 
-def _check_classes(placed: dict[str, list[Path]]) -> list[str]:
+def _is_utf8(name: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def _check_classes(placed: dict[str, list[Path]]) -> None:
     labels = sorted({_label(file) for file in placed["train"]})
     for name, files in placed.items():
         missing = sorted(set(labels) - {_label(file) for file in files})
@@ -217,7 +290,6 @@ def _check_classes(placed: dict[str, list[Path]]) -> list[str]:
             raise TrainingError(f"{name}: no readable picture of {', '.join(missing[:NAMED])}")
         if unknown:
             raise TrainingError(f"{name}: {', '.join(unknown[:NAMED])} has no picture in train")
-    return labels
 
 
 def _too_many(left_out: dict[str, str], total: int, tolerated: float) -> str:
@@ -230,11 +302,18 @@ def _too_many(left_out: dict[str, str], total: int, tolerated: float) -> str:
 
 def _pictures(folder: Path) -> list[Path]:
     """Those of each class folder; not deeper, so that a picture's folder is its class."""
-    return sorted(
-        file
-        for file in folder.glob("*/*")
-        if file.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in file.parts[-2:])
-    )
+    return sorted(file for entry in class_folders(folder) for file in _listed(entry) if _is_picture(file))
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise TrainingError(f"{folder}: cannot be read ({error.strerror})") from error
+
+
+def _is_picture(file: Path) -> bool:
+    return file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
 
 
 def _label(file: Path) -> str:

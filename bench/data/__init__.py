@@ -1,0 +1,1 @@
+"""How fast a push of many small files is: `make bench-data`."""
