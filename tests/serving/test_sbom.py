@@ -1,4 +1,8 @@
-"""The list of what is in the image: right, complete, and the same bytes for the same packages."""
+"""The list of what is in the image: right, complete, and the same bytes for the same packages.
+
+Whether it is valid CycloneDX is asked of CycloneDX's own library by the slow tests (test_image_build.py), as is the list
+of a built image.
+"""
 
 import json
 
