@@ -104,17 +104,20 @@ def read_artifact(folder: Path, precision: str = "fp32") -> Artifact:
 
 @contextmanager
 def checked(folder: Path, precision: str) -> Iterator[Artifact]:
-    """The artefact, its network whole; files beside it are hashed meanwhile, and a fault in them raised at the end."""
+    """The artefact by its model.json. Its files are hashed meanwhile, and a fault in them is raised at the end,
+    instead of whatever else was found, since it is the reason for that."""
     metadata = read_metadata(folder / METADATA)
     check_metadata(folder / METADATA, metadata)
     network = network_of(folder, metadata, precision)
-    sha256 = {name: metadata["files"][name]["sha256"] for name in (network.name, NETWORK, WEIGHTS)}
-    check_file(network, sha256.pop(network.name))
-    with ThreadPoolExecutor() as pool:
-        checks = [pool.submit(check_file, folder / name, expected) for name, expected in sha256.items()]
-        yield described(metadata, network)
-        for check in checks:
-            check.result()
+    names = dict.fromkeys((network.name, NETWORK, WEIGHTS))
+    # One at a time: the other cores have better things to do.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        checks = [pool.submit(check_file, folder / name, metadata["files"][name]["sha256"]) for name in names]
+        try:
+            yield described(metadata, network)
+        finally:
+            for check in checks:
+                check.result()
 
 
 def network_of(folder: Path, metadata: dict[str, Any], precision: str) -> Path:

@@ -110,7 +110,8 @@ def session_options(*, threads: int, prepared: bool = False) -> onnxruntime.Sess
 
 def load(network: Path, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
     try:
-        return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+        # Without its fallback, which tries the same again and prints that it does.
+        return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except Exception as error:  # as above
         raise StartError(f"{network}: ONNX Runtime cannot load it: {first_line(error)}") from error
 

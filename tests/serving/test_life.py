@@ -71,6 +71,16 @@ def test_damaged_artefact_is_refused_with_its_reason(
     )
 
 
+def test_damage_to_the_network_is_told_by_its_hash_and_nothing_else(model_dir: Path) -> None:
+    """It is hashed while ONNX Runtime reads it already."""
+    network = (model_dir / "model.onnx").read_bytes()
+    (model_dir / "model.onnx").write_bytes(network.replace(b"kernel_shape", b"\xe5ernel_shape", 1))
+    result = refused("--model", str(model_dir), "--port", "0")
+    assert result.returncode == 1
+    assert f"{model_dir}/model.onnx: its SHA-256 is " in result.stderr
+    assert (result.stderr.count("\n"), result.stdout) == (1, "")
+
+
 def test_network_that_onnx_runtime_cannot_read_is_refused(model_dir: Path) -> None:
     (model_dir / "model.onnx").write_bytes(b"no network")
     path = model_dir / "model.json"
