@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 from training import models
 from training.augment import AUGMENTATIONS
 from training.errors import TrainingError
-from training.loop import Hyperparameters
+from training.feature_set import is_complete
+from training.hyperparameters import Hyperparameters
 
 CHANNELS = ("train", "valid", "test")
 CHANNELS_OF_A_TRIAL = ("train", "valid")
@@ -62,10 +63,10 @@ def model_name(text: str) -> str:
     return text
 
 
-def parse(words: Sequence[str], description: str) -> argparse.Namespace:
+def parse(words: Sequence[str], description: str, program: str = "python -m training.train") -> argparse.Namespace:
     """Read the flags; folders default to what SageMaker's environment variables name."""
     parser = Parser(
-        prog="python -m training.train",
+        prog=program,
         description=description,
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -170,6 +171,11 @@ def hyperparameters(arguments: argparse.Namespace) -> Hyperparameters:
     return Hyperparameters(**{option.name: getattr(arguments, option.name) for option in fields(Hyperparameters)})
 
 
+def needs_no_pictures(arguments: argparse.Namespace) -> bool:
+    """A trial of a head whose features are all there already; the final training is scored and exported on pictures."""
+    return arguments.trial and arguments.stage == "head" and is_complete(arguments.features)
+
+
 def _checkpoints() -> Path | None:
     """No variable names it; SageMaker makes the folder where a job asks for checkpoints."""
     folder = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml")) / "checkpoints"
@@ -198,7 +204,8 @@ LIMITS: dict[str, tuple[str, Callable[[Any], bool]]] = {
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    for name in (*(CHANNELS_OF_A_TRIAL if arguments.trial else CHANNELS), "model_dir"):
+    channels = CHANNELS_OF_A_TRIAL if arguments.trial else CHANNELS
+    for name in (*(() if needs_no_pictures(arguments) else channels), "model_dir"):
         if getattr(arguments, name) is None:
             variable = "SM_MODEL_DIR" if name == "model_dir" else f"SM_CHANNEL_{name.upper()}"
             raise TrainingError(f"--{name.replace('_', '-')} is missing: name a folder, or set {variable}")

@@ -13,8 +13,8 @@ from training.console import progress
 from training.data import Split, channel_statistics, data_sha256, labels_of, misnamed_in, read_split
 from training.decoded import Decoded, decode
 from training.errors import TrainingError, named
-from training.loop import Examples
 from training.preprocess import Pixels, Recipe
+from training.sources import Examples
 
 Says = Callable[[str], object]
 # Of the pictures on which torchvision's and timm's weights were trained.

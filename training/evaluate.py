@@ -17,7 +17,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +43,8 @@ NETWORKS = {"fp32": NETWORK, "int8": QUANTISED}
 
 def recipe_of(metadata: dict[str, Any]) -> Recipe:
     """The preprocessing that a model.json asks for."""
-    size, steps = metadata["input"], metadata["preprocessing"]
-    known = {field.name for field in fields(Recipe)}
-    as_tuples: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in steps.items() if key in known
-    }
-    return Recipe(height=size["height"], width=size["width"], **as_tuples)
+    size = {side: metadata["input"][side] for side in ("height", "width")}
+    return Recipe.from_json({**metadata["preprocessing"], **size})
 
 
 def unpack(model: Path, folder: Path) -> Path:

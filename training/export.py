@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from training.errors import TrainingError
-from training.loop import to_input
 from training.preprocess import Pixels, Recipe
 from training.runtime import logits_of, open_session
+from training.sources import to_input
 
 INPUT, OUTPUT = "image", "logits"
 OPSET = 17

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from training.loop import Epoch
+from training.run import Epoch
 
 
 def write_history(history: Sequence[Epoch], file: Path) -> None:

@@ -22,11 +22,12 @@ from training.calibration import fit_temperature
 from training.console import metric_line
 from training.errors import TrainingError
 from training.export import INPUT, OPSET, OUTPUT, check_parity, export
-from training.loop import Epoch, Examples, to_input
-from training.preprocess import Pixels, Recipe
+from training.preprocess import Recipe
 from training.quantise import offer, spread
 from training.report import write_report
+from training.run import Epoch
 from training.scoring import Counts, Floats, score
+from training.sources import Examples, centre, to_input
 
 PARITY_SAMPLES = 64
 BATCH = 64
@@ -118,12 +119,6 @@ def offer_int8(trained: Trained, folder: Path) -> dict[str, Any]:
         targets=held_out.targets.numpy(),
         recipe=trained.recipe,
     )
-
-
-def centre(pixels: Pixels, recipe: Recipe) -> Pixels:
-    """The middle of pictures that have a margin: what the server would see of them."""
-    top, left = (pixels.shape[1] - recipe.height) // 2, (pixels.shape[2] - recipe.width) // 2
-    return pixels[:, top : top + recipe.height, left : left + recipe.width]
 
 
 def measured(answers: Floats, targets: Counts, temperature: float) -> dict[str, Any]:

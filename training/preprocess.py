@@ -5,7 +5,8 @@ recipe with code of its own.
 """
 
 import io
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,13 @@ class Recipe:
     scale: float = 1 / 255
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> "Recipe":
+        """The choices as JSON gives them back, which knows no tuples; what is not known here is passed over."""
+        known = {field.name for field in fields(cls)} & told.keys()
+        values: dict[str, Any] = {key: tuple(told[key]) if isinstance(told[key], list) else told[key] for key in known}
+        return cls(**values)
 
     def preprocessing(self) -> dict[str, Any]:
         """The `preprocessing` object of model.json; height and width belong to its `input` object."""

@@ -12,10 +12,11 @@ import numpy as np
 
 from training.canvas import PngCanvas
 from training.history import write_history
-from training.loop import Epoch, Examples
 from training.page import Content, Mistake, page
 from training.plots import Figure, confusion_plot, learning_curves, reliability_plot
+from training.run import Epoch
 from training.scoring import Counts, Floats, class_scores, confusion, interval, reliability, score, softmax
+from training.sources import Examples
 
 PAGE, NUMBERS, HISTORY = "report.html", "evaluation.json", "history.csv"
 SHOWN_MISTAKES = 12

@@ -59,6 +59,17 @@ class Pictures:
         return normalised(gathered.to(device, non_blocking=True), self._recipe)
 
 
+def to_input(pixels: Pixels, recipe: Recipe) -> Tensor:
+    """N x height x width x 3 bytes of the host as the network's floats."""
+    return normalised(torch.from_numpy(np.ascontiguousarray(pixels)), recipe)
+
+
+def centre(pixels: Pixels, recipe: Recipe) -> Pixels:
+    """The middle of pictures that have a margin: what the server would see of them."""
+    top, left = (pixels.shape[1] - recipe.height) // 2, (pixels.shape[2] - recipe.width) // 2
+    return pixels[:, top : top + recipe.height, left : left + recipe.width]
+
+
 def normalised(pixels: Tensor, recipe: Recipe) -> Tensor:
     """N x height x width x 3 bytes as the network's floats, channels last in memory, which CPUs and GPUs like best."""
     levels: Tensor = pixels.permute(0, 3, 1, 2).float()

@@ -3,9 +3,10 @@
     python -m training.tune --stage-file config/dev.toml --out TUNING --trials 20 \\
         --train DATA/train --valid DATA/valid --epochs 10 ...
 
-Every other flag goes to training.train as it is. With `--stage head --features DIR` trials share what the frozen
-network makes of the pictures, so that each is nearly free. Each trial is a process of its own, as each is a job of its
-own on SageMaker; its log and all results are kept in OUT. Interrupted and started again, the search goes on.
+Every other flag goes to training.train as it is. With `--stage head --features DIR` what the frozen network makes of
+the pictures is computed once, before the first trial (training.precompute), so that each is nearly free. Each trial is
+a process of its own, as each is a job of its own on SageMaker; its log and all results are kept in OUT. Interrupted and
+started again, the search goes on.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from typing import Any
 from training.arguments import Parser, parse
 from training.errors import TrainingError
 from training.failure import report_failure
+from training.precompute import precompute
 from training.space import Dimension, Objective, read_objective, read_space
 
 ENTRY = Path(__file__).resolve().with_name("entry.py")
@@ -31,6 +33,8 @@ JOURNAL, TABLE = "trials.journal", "trials.csv"
 FIRST_AT_RANDOM = 5
 SHOWN = 10
 INTERRUPTED = 130
+# Where trials vary one of these, each has features of its own.
+FEATURES_DEPEND_ON = {"--architecture", "--input-size", "--weights", "--normalise", "--flip", "--seed"}
 WORDS_OF_A_REASON = 160
 
 
@@ -76,13 +80,19 @@ def run(words: Sequence[str]) -> int:
     if own.trials < 1:
         raise TrainingError(f"--trials {own.trials}: it must be 1 or more")
     fixed = ["--trial", "true", "--seed", str(own.seed), "--model-dir", str(own.out / "none")]
-    parse([*others, *fixed], "")  # a wrong flag is told before the first trial
+    chosen = parse([*others, *fixed], "")  # a wrong flag is told before the first trial
     space = read_space(own.stage_file)
     twice = sorted({one.flag for one in space} & {word.split("=")[0] for word in others})
     if twice:
         raise TrainingError(f"{twice[0]}: {own.stage_file} has it varied by the trials; leave it out here, or there")
     search = Search(space, read_objective(), others, own.seed)
     study = open_study(own.out, search)
+    if (
+        chosen.features is not None
+        and chosen.stage != "finetune"
+        and not FEATURES_DEPEND_ON & {one.flag for one in space}
+    ):
+        precompute(chosen)
     while len(finished(study)) < own.trials:
         one_more(study, search, fixed, own.out, of=own.trials)
         write_table(study, search, own.out / TABLE)

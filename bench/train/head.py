@@ -10,12 +10,16 @@ import torch
 
 from bench.train import course
 from training import features, models
+from training.body import Body
 from training.data import labels_of, read_split
 from training.dataset import Choices, load
 from training.errors import TrainingError
 from training.group import Group
-from training.loop import Epoch, Hyperparameters, Surroundings, fit
+from training.head import unfold
+from training.hyperparameters import Hyperparameters
+from training.loop import Surroundings, fit
 from training.preprocess import Recipe
+from training.run import Epoch
 
 ARCHITECTURE, SIZE, RESIZE = "resnet50", 224, 252
 HEAD_EPOCHS = 40
@@ -67,7 +71,7 @@ def ours(network: torch.nn.Module, data: Path, cache: Path, classes: int, target
     recipe = Recipe(height=SIZE, width=SIZE, resize=RESIZE)
     folders = {name: data / name for name in ("train", "valid")}
     found = load(folders, recipe, cache, Choices(), imagenet=True)
-    body = features.Body.of(network, found.recipe, classes)
+    body = Body.of(network, found.recipe, classes)
     values = {
         name: features.compute(body, part, found.hashes[name], cache, flip=False, group=Group())
         for name, part in found.examples.items()
@@ -75,7 +79,7 @@ def ours(network: torch.nn.Module, data: Path, cache: Path, classes: int, target
     until_features = time.monotonic() - began
     sources, mean, std = features.sources(values, found.examples)
     _, head = models.head_of(network, classes)
-    features.unfold(head, mean, std)
+    unfold(head, mean, std)
 
     def report(epoch: Epoch) -> None:
         if epoch.valid.accuracy >= target:

@@ -19,7 +19,7 @@ import torch
 from training.arguments import parse
 from training.checkpoints import Stop
 from training.group import Group
-from training.train import learn
+from training.learning import learn
 
 
 def child(pictures: Path, place: Path, checkpoints: Path, flags: list[str]) -> None:

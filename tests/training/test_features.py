@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from training import features, models, train
+from training import features, head, loop, models, train
+from training.body import Body
 from training.group import Group
 from training.preprocess import Recipe
 from training.sources import Examples, normalised
@@ -18,9 +19,9 @@ COUNT = 10
 
 
 @pytest.fixture(scope="module")
-def body() -> features.Body:
+def body() -> Body:
     torch.manual_seed(1)
-    return features.Body.of(models.build("resnet18", 3), RECIPE, 3)
+    return Body.of(models.build("resnet18", 3), RECIPE, 3)
 
 
 @pytest.fixture
@@ -32,11 +33,11 @@ def examples() -> Examples:
 HASHES = [f"{number:064x}" for number in range(COUNT)]
 
 
-def compute(body: features.Body, examples: Examples, store: Path, flip: bool = True) -> features.Values:
+def compute(body: Body, examples: Examples, store: Path, flip: bool = True) -> features.Values:
     return features.compute(body, examples, HASHES, store, flip=flip, group=Group())
 
 
-def test_features_are_what_goes_into_the_head(body: features.Body, examples: Examples, tmp_path: Path) -> None:
+def test_features_are_what_goes_into_the_head(body: Body, examples: Examples, tmp_path: Path) -> None:
     found = compute(body, examples, tmp_path)
     middle = normalised(torch.from_numpy(examples.pixels[:, 2:34, 2:34].copy()), RECIPE)
     with torch.inference_mode():
@@ -47,7 +48,7 @@ def test_features_are_what_goes_into_the_head(body: features.Body, examples: Exa
 
 
 def test_stored_features_are_not_computed_again(
-    body: features.Body, examples: Examples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    body: Body, examples: Examples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = compute(body, examples, tmp_path)
     monkeypatch.setattr(features, "engine_of", lambda *_words: pytest.fail("computed again"))
@@ -55,7 +56,7 @@ def test_stored_features_are_not_computed_again(
 
 
 def test_interrupted_computation_goes_on_after_its_last_piece(
-    body: features.Body, examples: Examples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    body: Body, examples: Examples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(features, "PIECE", 4)
     first = compute(body, examples, tmp_path)
@@ -70,18 +71,18 @@ def test_interrupted_computation_goes_on_after_its_last_piece(
 
 
 def test_other_weights_recipes_pictures_or_views_have_other_features(
-    body: features.Body, examples: Examples, tmp_path: Path
+    body: Body, examples: Examples, tmp_path: Path
 ) -> None:
     compute(body, examples, tmp_path)
     compute(body, examples, tmp_path, flip=False)
     features.compute(body, examples, HASHES[::-1], tmp_path, flip=True, group=Group())
     torch.manual_seed(2)
-    compute(features.Body.of(models.build("resnet18", 3), RECIPE, 3), examples, tmp_path)
+    compute(Body.of(models.build("resnet18", 3), RECIPE, 3), examples, tmp_path)
     assert len(list(tmp_path.glob("*.npy"))) == 4
 
 
 def test_store_that_cannot_be_written_costs_nothing_but_the_keeping(
-    body: features.Body, examples: Examples, capsys: pytest.CaptureFixture[str]
+    body: Body, examples: Examples, capsys: pytest.CaptureFixture[str]
 ) -> None:
     compute(body, examples, Path("/proc/channel"))
     assert "features are not kept in /proc/channel (" in capsys.readouterr().out
@@ -89,13 +90,13 @@ def test_store_that_cannot_be_written_costs_nothing_but_the_keeping(
 
 def test_head_that_was_folded_answers_as_before() -> None:
     torch.manual_seed(3)
-    head, values = torch.nn.Linear(6, 4), torch.randn(9, 6) * 5 + 2
+    last, values = torch.nn.Linear(6, 4), torch.randn(9, 6) * 5 + 2
     mean, std = values.mean(0), values.std(0)
-    expected = head(values)
-    features.unfold(head, mean, std)
-    torch.testing.assert_close(head((values - mean) / std), expected)
-    features.fold(head, mean, std)
-    torch.testing.assert_close(head(values), expected)
+    expected = last(values)
+    head.unfold(last, mean, std)
+    torch.testing.assert_close(last((values - mean) / std), expected)
+    head.fold(last, mean, std)
+    torch.testing.assert_close(last(values), expected)
 
 
 def test_head_is_trained_and_nothing_else(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,13 +124,13 @@ def test_cutmix_is_for_pictures_and_never_mixes_the_labels_of_features(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A box of features is none: rows of the batch would be swapped, and every label mixed."""
-    seen, really = [], train.train
+    seen, really = [], loop.train
 
     def noted(network: torch.nn.Module, *words: Any) -> Any:
         seen.append((isinstance(network, torch.nn.Linear), words[2].cutmix))
         return really(network, *words)
 
-    monkeypatch.setattr(train, "train", noted)
+    monkeypatch.setattr(loop, "train", noted)
     flags = ["--stage", "both", "--cutmix", "1", "--epochs", "1", "--threads", "1", "--trial", "true"]
     for name in ("train", "valid"):
         flags += [f"--{name}", str(pictures / name)]

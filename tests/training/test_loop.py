@@ -12,9 +12,12 @@ from torch import nn
 from training import models
 from training.augment import Draws, crop, mixed, trivial
 from training.errors import TrainingError
-from training.loop import Average, Best, Epoch, Hyperparameters, Run, Score, Surroundings, fit, order_of
+from training.hyperparameters import Hyperparameters
+from training.loop import Surroundings, fit, order_of
 from training.preprocess import Pixels, Recipe
+from training.run import Average, Best, Epoch, Run
 from training.sources import Examples, Pictures, batches
+from training.validation import Score
 
 RECIPE = Recipe(height=16, width=16, resize=18, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 

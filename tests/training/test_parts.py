@@ -17,7 +17,8 @@ from training import artifact, export, models, outcome
 from training.arguments import CHANNELS, boolean, hyperparameters, parse
 from training.errors import TrainingError
 from training.evaluate import recipe_of
-from training.loop import Examples, Hyperparameters
+from training.hyperparameters import Hyperparameters
+from training.sources import Examples
 
 FOLDERS = [word for name in (*CHANNELS, "model-dir") for word in (f"--{name}", "x")]
 

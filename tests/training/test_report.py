@@ -14,10 +14,12 @@ from PIL import Image
 
 from tests.training.conftest import Trained
 from training.canvas import COLOURS, DARK_COLOURS, PngCanvas, SvgCanvas
-from training.loop import Epoch, Examples, Score
 from training.outcome import measured
 from training.plots import confusion_plot, learning_curves, shortened, ticks
 from training.report import surest_mistakes, write_report
+from training.run import Epoch
+from training.sources import Examples
+from training.validation import Score
 
 CLASSES, PICTURES = 133, 400
 HOSTILE = "<script>alert(1)</script> & \"Afghan\" 'hound'"
