@@ -1,6 +1,4 @@
-"""The pipeline from a data set to a registered model, its five roles, its code, and what starts it by itself."""
-
-from dataclasses import replace
+"""The pipeline from a data set to a registered model, its roles, its code, and what starts it by itself."""
 
 from aws_cdk import CfnOutput, Environment, Stack
 from aws_cdk import aws_ec2 as ec2
@@ -12,45 +10,17 @@ from config import StageConfig
 from config.instances import has_gpu
 from config.names import Names
 from config.registries import training_image
-from stacks.constructs.buckets import DATASET_PREFIX, MODELS_PREFIX, RUNS_PREFIX
 from stacks.constructs.intake import Intake
-from stacks.constructs.job_role import PROCESSING, TRAINING, TUNING, JobData, JobKind, JobRole
+from stacks.constructs.job_role import JobRole
+from stacks.constructs.pipeline_jobs import Places
 from stacks.constructs.pipeline_role import PipelineRole
-from stacks.constructs.pipeline_steps import CHANNELS_OF_A_TRIAL, Places, definition
+from stacks.constructs.pipeline_steps import definition
 from stacks.constructs.placement import Placement
 from stacks.constructs.serving_image import registered_image
+from stacks.constructs.step_data import steps_of
 from stacks.constructs.training_code import TrainingCode
 from stacks.data import DataStack
 from stacks.image import ImageStack
-
-# Step -> how SageMaker calls its jobs, and what they read and write of the stage's bucket.
-STEPS: dict[str, tuple[JobKind, JobData]] = {
-    "Prepare": (PROCESSING, JobData(reads=[DATASET_PREFIX], writes=[f"{RUNS_PREFIX}/*/data"])),
-    "Tune": (
-        TUNING,
-        JobData(
-            reads=[f"{RUNS_PREFIX}/*/data/{split}" for split in CHANNELS_OF_A_TRIAL],
-            writes=[f"{RUNS_PREFIX}/*/trials"],
-            resumes=[f"{RUNS_PREFIX}/*/checkpoints/tune"],
-        ),
-    ),
-    "Train": (
-        TRAINING,
-        JobData(
-            reads=[f"{RUNS_PREFIX}/*/data"],
-            writes=[f"{RUNS_PREFIX}/*/training"],
-            resumes=[f"{RUNS_PREFIX}/*/checkpoints/train"],
-        ),
-    ),
-    "Evaluate": (
-        PROCESSING,
-        JobData(
-            # models/ too: a promotion has the live model scored on the pictures that the new one was judged by.
-            reads=[f"{RUNS_PREFIX}/*/data/test", f"{RUNS_PREFIX}/*/training", MODELS_PREFIX],
-            writes=[f"{RUNS_PREFIX}/*/evaluation", MODELS_PREFIX],
-        ),
-    ),
-}
 
 
 class TrainingStack(Stack):
@@ -73,20 +43,19 @@ class TrainingStack(Stack):
         self.add_stack_dependency(data)
         own, region = config.training, config.stage.region
         code = TrainingCode(self, "Code")
-        weights = [own.weights.key] if own.weights else []
         roles = {
             step: JobRole(
                 self,
                 f"{step}Role",
                 kind=kind,
-                data=replace(touched, files=[] if kind is PROCESSING else weights),
+                data=touched,
                 code=code,
                 bucket=data.bucket,
                 key=data.key,
                 encrypts_volume=own.encrypt_volume,
                 placed=placement is not None,
             )
-            for step, (kind, touched) in STEPS.items()
+            for step, (kind, touched) in steps_of(own).items()
         }
         role = PipelineRole(
             self,

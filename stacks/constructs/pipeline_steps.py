@@ -1,59 +1,46 @@
-"""The pipeline's six steps as SageMaker's definition language has them; what each runs is in training/.
+"""The pipeline's steps as SageMaker's definition language has them; what each runs is in training/.
 
 Everything that a run leaves lies below its own id: no checkpoint or result of another run can be taken for its own.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 from config.sections.training import Dimension, Training
-from stacks.constructs.buckets import RUNS_PREFIX
-from stacks.constructs.training_metrics import training_metrics
+from stacks.constructs.pipeline_jobs import (
+    CODE,
+    METRICS,
+    PROCESSING,
+    Json,
+    Places,
+    algorithm,
+    get,
+    join,
+    processing_step,
+    run_folder,
+    training_job,
+)
 
-Json = dict[str, Any]
 DATASET_PARAMETER = "DatasetPrefix"
-CODE = "/opt/ml/input/data/code"
-PROCESSING = "/opt/ml/processing"
-METRICS = training_metrics()
 # The whole set goes to the final training only; a trial never sees what the model is judged by in the end.
 CHANNELS, CHANNELS_OF_A_TRIAL = ("train", "valid", "test"), ("train", "valid")
+# What the features of a frozen network depend on beside its weights and the pictures.
+OF_FEATURES = ("architecture", "input_size", "normalise", "flip", "seed")
 
 
-@dataclass(frozen=True)
-class Places:
-    """What steps point to: texts, or tokens that the template resolves."""
-
-    bucket: str
-    code_uri: str
-    code_file: str
-    key: str
-    training_image: str
-    tuning_image: str
-    processing_image: str
-    registered_image: str
-    group: str
-    vpc: Json | None
-    roles: Mapping[str, str]
-    """Step -> ARN."""
+def freezes(config: Training) -> bool:
+    """Whether a head is trained on a frozen network, whose features are then computed once for all jobs."""
+    return config.hyperparameters.stage != "finetune"
 
 
-def run_folder(places: Places, folder: str) -> Json:
-    """A folder of this run's own."""
-    return join("/", f"s3://{places.bucket}/{RUNS_PREFIX}", get("Execution.PipelineExecutionId"), folder)
-
-
-def get(path: str) -> Json:
-    return {"Get": path}
-
-
-def join(between: str, *values: object) -> Json:
-    return {"Std:Join": {"On": between, "Values": list(values)}}
+def splits_of_a_trial(config: Training) -> tuple[str, ...]:
+    """A trial of a head alone needs no picture."""
+    return () if config.hyperparameters.stage == "head" else CHANNELS_OF_A_TRIAL
 
 
 def definition(config: Training, places: Places, *, model_name: str) -> Json:
     steps = [
         _prepare(config, places),
+        *([_features(config, places)] if freezes(config) else []),
         _tune(config, places, model_name),
         _train(config, places, model_name),
         _evaluate(config, places),
@@ -67,7 +54,7 @@ def definition(config: Training, places: Places, *, model_name: str) -> Json:
 def _prepare(config: Training, places: Places) -> Json:
     # A slash at the end, here and below: without it "dogs" would take in "dogs-2" as well.
     dataset = join("/", f"s3://{places.bucket}", get(f"Parameters.{DATASET_PARAMETER}"), "")
-    return _processing(
+    return processing_step(
         "Prepare",
         config,
         places,
@@ -85,21 +72,58 @@ def _prepare(config: Training, places: Places) -> Json:
     )
 
 
+def _split(name: str) -> Json:
+    """A split of the prepared set."""
+    return join("/", get("Steps.Prepare.ProcessingOutputConfig.Outputs['data'].S3Output.S3Uri"), name, "")
+
+
+def _features(config: Training, places: Places) -> Json:
+    weights, own = config.weights, config.hyperparameters
+    inputs: dict[str, object] = {name: _split(name) for name in CHANNELS_OF_A_TRIAL}
+    words = [word for name in CHANNELS_OF_A_TRIAL for word in (f"--{name}", f"{PROCESSING}/{name}")]
+    if weights:
+        inputs["weights"] = f"s3://{places.bucket}/{weights.key}"
+        words += ["--weights", f"{PROCESSING}/weights", "--weights-sha256", weights.sha256]
+    flags = [(flag_of(name), text_of(getattr(own, name))) for name in OF_FEATURES]
+    return processing_step(
+        "Features",
+        config,
+        places,
+        inputs=inputs,
+        outputs={"features": run_folder(places, "features")},
+        module="training.precompute",
+        arguments=[
+            *("--features", f"{PROCESSING}/features"),
+            *words,
+            *(word for name, value in flags for word in (f"--{name}", value)),
+        ],
+    )
+
+
+def _channels(config: Training, splits: Sequence[str]) -> dict[str, object]:
+    """The splits that a job reads, and the features of a frozen network where there is one."""
+    features = get("Steps.Features.ProcessingOutputConfig.Outputs['features'].S3Output.S3Uri")
+    return {
+        **{name: _split(name) for name in splits},
+        **({"features": join("/", features, "")} if freezes(config) else {}),
+    }
+
+
 def _tune(config: Training, places: Places, model_name: str) -> Json:
     own = config.tuning
-    tuned = {flag_of(dimension) for dimension in own.space}
+    tuned = {flag_of(dimension.name) for dimension in own.space}
     fixed = {name: value for name, value in hyperparameters(config, places, model_name).items() if name not in tuned}
     trial = {
         "StaticHyperParameters": {**fixed, "trial": "true"},
-        "AlgorithmSpecification": _algorithm(places.tuning_image),
-        **_job(
+        "AlgorithmSpecification": algorithm(places.tuning_image),
+        **training_job(
             config,
             places,
             step="Tune",
             instance_type=own.instance_type,
             count=1,
             output="trials",
-            channels=CHANNELS_OF_A_TRIAL,
+            channels=_channels(config, splits_of_a_trial(config)),
         ),
     }
     return {
@@ -121,9 +145,9 @@ def _tune(config: Training, places: Places, model_name: str) -> Json:
     }
 
 
-def flag_of(dimension: Dimension) -> str:
-    """The hyperparameter's name, which is a flag of training/train.py."""
-    return dimension.name.replace("_", "-")
+def flag_of(name: str) -> str:
+    """The hyperparameter of a key of the stage file, which is a flag of training/train.py."""
+    return name.replace("_", "-")
 
 
 def _ranges(space: Sequence[Dimension]) -> Json:
@@ -132,33 +156,35 @@ def _ranges(space: Sequence[Dimension]) -> Json:
     for dimension in space:
         if dimension.range is None:
             values = [str(value) for value in dimension.values or ()]
-            found.setdefault("CategoricalParameterRanges", []).append({"Name": flag_of(dimension), "Values": values})
+            found.setdefault("CategoricalParameterRanges", []).append(
+                {"Name": flag_of(dimension.name), "Values": values}
+            )
             continue
         low, high = (f"{bound:.12g}" for bound in dimension.range)
         whole = all(isinstance(bound, int) for bound in dimension.range)
         kind = "IntegerParameterRanges" if whole else "ContinuousParameterRanges"
         bounds = {"MinValue": low, "MaxValue": high, "ScalingType": dimension.scale.capitalize()}
-        found.setdefault(kind, []).append({"Name": flag_of(dimension), **bounds})
+        found.setdefault(kind, []).append({"Name": flag_of(dimension.name), **bounds})
     return found
 
 
 def _train(config: Training, places: Places, model_name: str) -> Json:
-    tuned = [flag_of(dimension) for dimension in config.tuning.space]
+    tuned = [flag_of(dimension.name) for dimension in config.tuning.space]
     best = {name: get(f"Steps.Tune.BestTrainingJob.TunedHyperParameters['{name}']") for name in tuned}
     return {
         "Name": "Train",
         "Type": "Training",
         "Arguments": {
             "HyperParameters": {**hyperparameters(config, places, model_name), **best},
-            "AlgorithmSpecification": _algorithm(places.training_image),
-            **_job(
+            "AlgorithmSpecification": algorithm(places.training_image),
+            **training_job(
                 config,
                 places,
                 step="Train",
                 instance_type=config.instance_type,
                 count=config.instance_count,
                 output="training",
-                channels=CHANNELS,
+                channels=_channels(config, CHANNELS),
             ),
         },
     }
@@ -172,66 +198,19 @@ def hyperparameters(config: Training, places: Places, model_name: str) -> dict[s
         # A file of the code channel: the toolkit cannot fetch from S3 in a container without a network.
         "sagemaker_submit_directory": f"{CODE}/{places.code_file}",
         "name": model_name,
-        **{name.replace("_", "-"): _text(value) for name, value in own.model_dump().items()},
+        **{flag_of(name): text_of(value) for name, value in own.model_dump().items()},
         **({"weights-sha256": config.weights.sha256} if config.weights else {}),
     }
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _algorithm(image: str) -> Json:
-    return {
-        "TrainingImage": image,
-        "TrainingInputMode": "File",
-        "MetricDefinitions": METRICS.definitions(),
-    }
-
-
-def _job(
-    config: Training,
-    places: Places,
-    *,
-    step: str,
-    instance_type: str,
-    count: int,
-    output: str,
-    channels: Sequence[str],
-) -> Json:
-    data = get("Steps.Prepare.ProcessingOutputConfig.Outputs['data'].S3Output.S3Uri")
-    inputs = {**{name: join("/", data, name, "") for name in channels}, "code": places.code_uri}
-    if config.weights:
-        inputs["weights"] = f"s3://{places.bucket}/{config.weights.key}"
-    resources: Json = {"InstanceType": instance_type, "InstanceCount": count, "VolumeSizeInGB": config.volume_gb}
-    stopping: Json = {"MaxRuntimeInSeconds": config.max_run_seconds}
-    if config.encrypt_volume:
-        resources["VolumeKmsKeyId"] = places.key
-    if config.spot is not None:
-        stopping["MaxWaitTimeInSeconds"] = config.spot.max_wait_seconds
-    return {
-        "RoleArn": places.roles[step],
-        "InputDataConfig": [_channel(name, uri) for name, uri in inputs.items()],
-        "OutputDataConfig": {"S3OutputPath": run_folder(places, output), "KmsKeyId": places.key},
-        "CheckpointConfig": {"S3Uri": run_folder(places, f"checkpoints/{step.lower()}")},
-        "ResourceConfig": resources,
-        "StoppingCondition": stopping,
-        "EnableManagedSpotTraining": config.spot is not None,
-        "EnableNetworkIsolation": True,
-        "EnableInterContainerTrafficEncryption": config.encrypt_between_instances,
-        **({"VpcConfig": places.vpc} if places.vpc else {}),
-    }
-
-
-def _channel(name: str, uri: object) -> Json:
-    source = {"S3DataType": "S3Prefix", "S3Uri": uri, "S3DataDistributionType": "FullyReplicated"}
-    return {"ChannelName": name, "DataSource": {"S3DataSource": source}}
 
 
 def _evaluate(config: Training, places: Places) -> Json:
     """Publishes too: the artefact's bytes name its place under models/, which is what the stage file then names."""
-    test = join("/", get("Steps.Prepare.ProcessingOutputConfig.Outputs['data'].S3Output.S3Uri"), "test", "")
-    step = _processing(
+    test = _split("test")
+    step = processing_step(
         "Evaluate",
         config,
         places,
@@ -297,74 +276,4 @@ def _register(places: Places) -> Json:
                 "SupportedResponseMIMETypes": ["application/json"],
             },
         },
-    }
-
-
-def _processing(
-    name: str,
-    config: Training,
-    places: Places,
-    *,
-    inputs: Mapping[str, object],
-    outputs: Mapping[str, object],
-    module: str,
-    arguments: list[str],
-) -> Json:
-    own = config.processing
-    cluster: Json = {"InstanceType": own.instance_type, "InstanceCount": 1, "VolumeSizeInGB": own.volume_gb}
-    if config.encrypt_volume:
-        cluster["VolumeKmsKeyId"] = places.key
-    network: Json = {
-        "EnableNetworkIsolation": True,
-        "EnableInterContainerTrafficEncryption": config.encrypt_between_instances,
-    }
-    if places.vpc:
-        network["VpcConfig"] = places.vpc
-    unpack = f"mkdir -p /tmp/code && tar -xzf {PROCESSING}/code/{places.code_file} -C /tmp/code"
-    return {
-        "Name": name,
-        "Type": "Processing",
-        "Arguments": {
-            "ProcessingResources": {"ClusterConfig": cluster},
-            "AppSpecification": {
-                "ImageUri": places.processing_image,
-                "ContainerEntrypoint": [
-                    "/bin/bash",
-                    "-c",
-                    f'{unpack} && cd /tmp/code && exec python3 -m {module} "$@"',
-                    name,
-                ],
-                "ContainerArguments": arguments,
-            },
-            "RoleArn": places.roles[name],
-            "ProcessingInputs": [
-                _processing_input(input_name, uri) for input_name, uri in {**inputs, "code": places.code_uri}.items()
-            ],
-            "ProcessingOutputConfig": {
-                "Outputs": [_processing_output(output_name, uri) for output_name, uri in outputs.items()],
-                "KmsKeyId": places.key,
-            },
-            "StoppingCondition": {"MaxRuntimeInSeconds": own.max_run_seconds},
-            "NetworkConfig": network,
-        },
-    }
-
-
-def _processing_input(name: str, uri: object) -> Json:
-    return {
-        "InputName": name,
-        "S3Input": {
-            "S3Uri": uri,
-            "LocalPath": f"{PROCESSING}/{name}",
-            "S3DataType": "S3Prefix",
-            "S3InputMode": "File",
-            "S3DataDistributionType": "FullyReplicated",
-        },
-    }
-
-
-def _processing_output(name: str, uri: object) -> Json:
-    return {
-        "OutputName": name,
-        "S3Output": {"S3Uri": uri, "LocalPath": f"{PROCESSING}/{name}", "S3UploadMode": "EndOfJob"},
     }

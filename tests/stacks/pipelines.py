@@ -1,9 +1,32 @@
 """The definition that a template hands to SageMaker, as SageMaker would read it."""
 
 import json
+import re
+
+from botocore import session
+from botocore.validate import ParamValidator
 
 from tests import synth
 from tests.stacks.test_permissions import plain
+
+CALLS = {
+    "Processing": "CreateProcessingJob",
+    "Training": "CreateTrainingJob",
+    "Tuning": "CreateHyperParameterTuningJob",
+    "RegisterModel": "CreateModelPackage",
+}
+NAMES = {
+    "Processing": {"ProcessingJobName": "j"},
+    "Training": {"TrainingJobName": "j"},
+    "Tuning": {"HyperParameterTuningJobName": "j"},
+    "RegisterModel": {},
+}
+WEIGHTS = {"key": "weights/resnet50-11ad3fa6.pth", "sha256": f"11ad3fa6{'ab' * 28}"}
+KNOWN_AT_DEPLOY = "arn:aws:iam::000000000000:role/known-at-deploy"
+
+
+def training(stage="dev"):
+    return synth.templates(stage)["training"]
 
 
 def definition(template):
@@ -43,3 +66,31 @@ def text(value):
         case {"Std:JsonGet": {"PropertyFile": {"Get": source}, "Path": path}}:
             return f"<{source}.{path}>"
     return str(value)
+
+
+def job(template, step):
+    return trial(template) if step == "Tune" else arguments(template, step)
+
+
+def uri(value):
+    """A place in S3; the bucket's generated name is left out."""
+    return re.sub(r"^s3://<data:Bucket[^>]*>", "s3://BUCKET", text(value))
+
+
+def resolved(value, shape):
+    """Functions of the definition stand for texts that are known when a run gets there."""
+    if isinstance(value, dict) and len(value) == 1 and next(iter(value)) in {"Get", "Std:Join", "Std:JsonGet"}:
+        return "known-when-it-runs"
+    if shape.type_name == "structure":
+        return {key: resolved(inner, shape.members[key]) for key, inner in value.items()}
+    if shape.type_name == "map":
+        return {key: resolved(inner, shape.value) for key, inner in value.items()}
+    if shape.type_name == "list":
+        return [resolved(inner, shape.member) for inner in value]
+    return KNOWN_AT_DEPLOY if isinstance(value, str) and value.startswith("<") else value
+
+
+def shape_faults(step):
+    shape = session.get_session().get_service_model("sagemaker").operation_model(CALLS[step["Type"]]).input_shape
+    arguments = {**NAMES[step["Type"]], **step["Arguments"]}
+    return ParamValidator().validate(resolved(arguments, shape), shape).generate_report()

@@ -3,55 +3,26 @@
 import re
 
 import pytest
-from botocore import session
-from botocore.validate import ParamValidator
 
 from config import load_stage
 from config.registries import _TRAINING_ACCOUNTS, training_image
-from lambda_src.intake.arrival import KEY, read_event
-from lambda_src.intake.pictures import KINDS
-from lambda_src.intake.settings import Settings
 from tests import synth
 from tests.stacks import pipelines, variants
+from tests.stacks.pipelines import job, shape_faults, training, uri
 from tests.stacks.test_permissions import roles, statements
 from training.arguments import parse
 
 pytestmark = pytest.mark.xdist_group("synth")
-CALLS = {
-    "Processing": "CreateProcessingJob",
-    "Training": "CreateTrainingJob",
-    "Tuning": "CreateHyperParameterTuningJob",
-    "RegisterModel": "CreateModelPackage",
-}
-NAMES = {
-    "Processing": {"ProcessingJobName": "j"},
-    "Training": {"TrainingJobName": "j"},
-    "Tuning": {"HyperParameterTuningJobName": "j"},
-    "RegisterModel": {},
-}
+
 JOBS = ("Prepare", "Tune", "Train", "Evaluate")
-KNOWN_AT_DEPLOY = "arn:aws:iam::000000000000:role/known-at-deploy"
 RUN = "s3://BUCKET/runs/<Execution.PipelineExecutionId>"
 DATA = "<Steps.Prepare.ProcessingOutputConfig.Outputs['data'].S3Output.S3Uri>"
 ISOLATED = {"network__isolated": True}
 
 
-def training(stage="dev"):
-    return synth.templates(stage)["training"]
-
-
 @pytest.fixture(scope="module")
 def isolated():
     return variants.rooms(network__isolated=True, training__spot={"max_wait_seconds": 7201})["training"]
-
-
-def job(template, step):
-    return pipelines.trial(template) if step == "Tune" else pipelines.arguments(template, step)
-
-
-def uri(value):
-    """A place in S3; the bucket's generated name is left out."""
-    return re.sub(r"^s3://<data:Bucket[^>]*>", "s3://BUCKET", pipelines.text(value))
 
 
 @pytest.mark.parametrize("stage", synth.STAGES)
@@ -66,25 +37,6 @@ def test_steps_stand_in_their_order(stage):
         ("Decide", "Condition"),
     ]
     assert found["Parameters"] == [{"Name": "DatasetPrefix", "Type": "String"}]
-
-
-def resolved(value, shape):
-    """Functions of the definition stand for texts that are known when a run gets there."""
-    if isinstance(value, dict) and len(value) == 1 and next(iter(value)) in {"Get", "Std:Join", "Std:JsonGet"}:
-        return "known-when-it-runs"
-    if shape.type_name == "structure":
-        return {key: resolved(inner, shape.members[key]) for key, inner in value.items()}
-    if shape.type_name == "map":
-        return {key: resolved(inner, shape.value) for key, inner in value.items()}
-    if shape.type_name == "list":
-        return [resolved(inner, shape.member) for inner in value]
-    return KNOWN_AT_DEPLOY if isinstance(value, str) and value.startswith("<") else value
-
-
-def shape_faults(step):
-    shape = session.get_session().get_service_model("sagemaker").operation_model(CALLS[step["Type"]]).input_shape
-    arguments = {**NAMES[step["Type"]], **step["Arguments"]}
-    return ParamValidator().validate(resolved(arguments, shape), shape).generate_report()
 
 
 @pytest.mark.parametrize("stage", synth.STAGES)
@@ -346,227 +298,3 @@ def test_what_a_run_leaves_is_forgotten_and_its_model_is_not(stage):
     expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
     assert expiring["runs/"] == load_stage(stage)[0].data.run_days
     assert not [prefix for prefix in expiring if prefix.startswith(("models", "dataset"))]
-
-
-SETTINGS = {
-    "training__instance_type": ("ml.m6i.large", "Train", "ResourceConfig.InstanceType"),
-    "training__instance_count": (3, "Train", "ResourceConfig.InstanceCount"),
-    "training__volume_gb": (31, "Train", "ResourceConfig.VolumeSizeInGB"),
-    "training__max_run_seconds": (3601, "Train", "StoppingCondition.MaxRuntimeInSeconds"),
-    "training__encrypt_between_instances": (False, "Train", "EnableInterContainerTrafficEncryption"),
-    "training__minimum_accuracy": (0.77, "Decide", "Conditions.0.RightValue"),
-    "training__hyperparameters__input_size": (65, "Train", "HyperParameters.input-size"),
-    "training__hyperparameters__epochs": (21, "Train", "HyperParameters.epochs"),
-    "training__hyperparameters__batch_size": (67, "Train", "HyperParameters.batch-size"),
-    "training__hyperparameters__seed": (9, "Train", "HyperParameters.seed"),
-    "training__hyperparameters__architecture": ("other", "Train", "HyperParameters.architecture"),
-    "training__hyperparameters__flip": (False, "Train", "HyperParameters.flip"),
-    "training__hyperparameters__stage": ("both", "Train", "HyperParameters.stage"),
-    "training__hyperparameters__normalise": ("data", "Train", "HyperParameters.normalise"),
-    "training__hyperparameters__learning_rate": (0.0007, "Train", "HyperParameters.learning-rate"),
-    "training__hyperparameters__weight_decay": (0.0301, "Train", "HyperParameters.weight-decay"),
-    "training__hyperparameters__warm_up": (0.21, "Train", "HyperParameters.warm-up"),
-    "training__hyperparameters__layer_decay": (0.71, "Train", "HyperParameters.layer-decay"),
-    "training__hyperparameters__freeze_norm": (True, "Train", "HyperParameters.freeze-norm"),
-    "training__hyperparameters__augment": ("trivial", "Train", "HyperParameters.augment"),
-    "training__hyperparameters__label_smoothing": (0.11, "Train", "HyperParameters.label-smoothing"),
-    "training__hyperparameters__mixup": (0.2, "Train", "HyperParameters.mixup"),
-    "training__hyperparameters__cutmix": (1.1, "Train", "HyperParameters.cutmix"),
-    "training__hyperparameters__ema": (0.998, "Train", "HyperParameters.ema"),
-    "training__hyperparameters__precision": ("bf16", "Train", "HyperParameters.precision"),
-    "training__tuning__instance_type": ("ml.c6i.xlarge", "Tune", "TrainingJobDefinition.ResourceConfig.InstanceType"),
-    "training__tuning__jobs": (8, "Tune", "HyperParameterTuningJobConfig.ResourceLimits.MaxNumberOfTrainingJobs"),
-    "training__tuning__parallel": (4, "Tune", "HyperParameterTuningJobConfig.ResourceLimits.MaxParallelTrainingJobs"),
-    "training__tuning__space": (
-        [{"name": "clip_norm", "range": [0.001, 0.5], "scale": "logarithmic"}],
-        "Tune",
-        "HyperParameterTuningJobConfig.ParameterRanges.ContinuousParameterRanges.0.MaxValue",
-    ),
-    "training__processing__instance_type": (
-        "ml.r5.large",
-        "Evaluate",
-        "ProcessingResources.ClusterConfig.InstanceType",
-    ),
-    "training__processing__volume_gb": (37, "Prepare", "ProcessingResources.ClusterConfig.VolumeSizeInGB"),
-    "training__processing__max_run_seconds": (3700, "Prepare", "StoppingCondition.MaxRuntimeInSeconds"),
-}
-
-
-WEIGHTS = {"key": "weights/resnet50-11ad3fa6.pth", "sha256": f"11ad3fa6{'ab' * 28}"}
-
-
-@pytest.fixture(scope="module")
-def set_anew():
-    changes = {key: value for key, (value, *_) in SETTINGS.items()}
-    return variants.rooms(**changes, training__weights=WEIGHTS)["training"]
-
-
-@pytest.mark.parametrize("key", SETTINGS)
-def test_setting_reaches_its_argument(set_anew, key):
-    value, step, path = SETTINGS[key]
-    found = pipelines.arguments(set_anew, step)
-    for part in path.split("."):
-        found = found[int(part) if part.isdigit() else part]
-    wanted = value[0]["range"][1] if isinstance(value, list) else value
-    assert str(found).lower() == str(wanted).lower()
-
-
-@pytest.mark.parametrize("step", ["Tune", "Train"])
-def test_weights_come_as_a_channel_with_the_hash_that_they_must_have(set_anew, step):
-    found = job(set_anew, step)
-    channels = {one["ChannelName"]: one["DataSource"]["S3DataSource"]["S3Uri"] for one in found["InputDataConfig"]}
-    assert uri(channels["weights"]) == f"s3://BUCKET/{WEIGHTS['key']}"
-    values = found.get("HyperParameters") or found["StaticHyperParameters"]
-    assert values["weights-sha256"] == "SHA256"
-    assert str(synth.only(set_anew, "AWS::SageMaker::Pipeline")).count(WEIGHTS["sha256"]) == 2  # each step's, in full
-    assert shape_faults(pipelines.steps(set_anew)[step]) == ""
-
-
-@pytest.mark.parametrize("step", JOBS)
-def test_trials_and_training_alone_read_the_weights_and_nothing_beside_them(set_anew, step):
-    with_weights, without = (statements(roles(template)[f"{step}Role"]) for template in (set_anew, training()))
-    if step in ("Tune", "Train"):
-        found, read = without["FindInput"], without["ReadInput"]
-        looked_for = (*found[3]["StringLike"]["s3:prefix"], WEIGHTS["key"])
-        without["FindInput"] = (*found[:3], {"StringLike": {"s3:prefix": looked_for}})
-        without["ReadInput"] = (*read[:2], tuple(sorted((*read[2], f"<data:Bucket.Arn>/{WEIGHTS['key']}"))))
-    assert with_weights == without
-
-
-def test_without_weights_nothing_speaks_of_them():
-    assert "weights" not in str(pipelines.definition(training()))
-
-
-def intake(template, kind, part=""):
-    (found,) = [body["Properties"] for name, body in synth.resources(template, kind).items() if f"Intake{part}" in name]
-    return found
-
-
-def matches(pattern, key):
-    """As EventBridge's wildcard: a star is any run of characters, slashes among them."""
-    return re.fullmatch(".*".join(re.escape(part) for part in pattern.split("*")), key) is not None
-
-
-MANIFESTS, PICTURES = "ManifestArrived", "PictureArrived"
-
-
-def keys(template, rule):
-    pattern = intake(template, "AWS::Events::Rule", rule)["EventPattern"]
-    assert (pattern["source"], pattern["detail-type"]) == (["aws.s3"], ["Object Created"])
-    assert set(pattern["detail"]) == {"bucket", "object"}
-    return [key["wildcard"] for key in pattern["detail"]["object"]["key"]]
-
-
-def queue_named(template, part):
-    (name,) = [name for name in synth.resources(template, "AWS::SQS::Queue") if name.startswith(f"Intake{part}")]
-    return name
-
-
-def test_a_manifest_below_dataset_calls_the_intake_and_a_failure_is_kept():
-    template = training()
-    assert keys(template, MANIFESTS) == ["dataset/*/manifest.json"]
-    (target,) = intake(template, "AWS::Events::Rule", MANIFESTS)["Targets"]
-    (function,) = synth.resources(template, "AWS::Lambda::Function")
-    dead = {"Fn::GetAtt": [queue_named(template, "Failures"), "Arn"]}
-    assert target["Arn"] == {"Fn::GetAtt": [function, "Arn"]}
-    assert target["DeadLetterConfig"] == {"Arn": dead}
-    assert intake(template, "AWS::Lambda::Function")["DeadLetterConfig"] == {"TargetArn": dead}
-    assert intake(template, "AWS::Lambda::Permission")["Principal"] == "events.amazonaws.com"
-
-
-def test_pictures_wait_in_a_queue_and_never_take_all_of_the_accounts_concurrency():
-    template = training()
-    pictures, failures = queue_named(template, "Pictures"), queue_named(template, "Failures")
-    assert {key.removeprefix("dataset/*").lower() for key in keys(template, PICTURES)} == set(KINDS)
-    assert any(matches(key, "dataset/dogs/train/a/1.JPG") for key in keys(template, PICTURES))
-    (target,) = intake(template, "AWS::Events::Rule", PICTURES)["Targets"]
-    assert target["Arn"] == {"Fn::GetAtt": [pictures, "Arn"]}
-    mapping = intake(template, "AWS::Lambda::EventSourceMapping", "Taking")
-    assert mapping["EventSourceArn"] == {"Fn::GetAtt": [pictures, "Arn"]}
-    assert (mapping["BatchSize"], mapping["ScalingConfig"]) == (10, {"MaximumConcurrency": 2})
-    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    redrive = synth.resources(template)[pictures]["Properties"]["RedrivePolicy"]
-    assert redrive == {"deadLetterTargetArn": {"Fn::GetAtt": [failures, "Arn"]}, "maxReceiveCount": 3}
-
-
-def test_what_was_kept_is_taken_in_again_only_when_a_person_says_so():
-    template = training()
-    mapping, failures = (
-        intake(template, "AWS::Lambda::EventSourceMapping", "Redrive"),
-        queue_named(template, "Failures"),
-    )
-    assert mapping["EventSourceArn"] == {"Fn::GetAtt": [failures, "Arn"]}
-    assert (mapping["Enabled"], mapping["FunctionResponseTypes"]) == (False, ["ReportBatchItemFailures"])
-    rest = synth.resources(template)[failures]["Properties"]["VisibilityTimeout"]
-    assert rest == 6 * intake(template, "AWS::Lambda::Function")["Timeout"]
-
-
-def test_manifests_alone_are_looked_at_where_the_stage_file_says_so():
-    template = variants.rooms(training__check_new_pictures=False)["training"]
-    assert len(synth.resources(template, "AWS::Events::Rule")) == 1
-    assert len(synth.resources(template, "AWS::SQS::Queue")) == 1
-    found = statements(roles(template)["IntakeFunctionPartsRole"])
-    assert "TagArrivals" not in found
-    assert found["ReadArrivals"][2] == ("<data:Bucket.Arn>/dataset/*/manifest.json",)
-
-
-def test_nothing_that_the_pipeline_writes_comes_back_as_new_data():
-    """One way only: by the rules' patterns, and by what the steps' roles may write at all."""
-    template = training()
-    patterns = [*keys(template, MANIFESTS), *keys(template, PICTURES)]
-    written = {
-        resource.removeprefix("<data:Bucket.Arn>/")
-        for role in roles(template).values()
-        for _, actions, resources, *_ in statements(role).values()
-        if {"s3:PutObject", "s3:DeleteObject"} & set(actions)
-        for resource in resources
-    }
-    assert {prefix.split("/")[0] for prefix in written} == {"runs", "models"}
-    for prefix in written:
-        for key in (prefix.replace("*", end) for end in ("x", "dataset/x/manifest.json", "dataset/x.jpg")):
-            assert not any(matches(pattern, key) for pattern in patterns)
-    assert matches(patterns[0], "dataset/dogs/manifest.json")
-
-
-def test_a_tag_is_no_arrival():
-    """S3 calls it "Object Tags Added", so that what the intake does never calls it again."""
-    tagging = {
-        name
-        for name, role in roles(training()).items()
-        for _, actions, *_ in statements(role).values()
-        if "s3:PutObjectTagging" in actions
-    }
-    assert tagging == {"IntakeFunctionPartsRole"}
-    for rule in (MANIFESTS, PICTURES):
-        pattern = intake(training(), "AWS::Events::Rule", rule)["EventPattern"]
-        assert pattern["detail-type"] == ["Object Created"]
-
-
-@pytest.mark.parametrize("stage", synth.STAGES)
-def test_handler_accepts_its_environment_and_the_pattern_fits_what_it_takes(stage):
-    template = training(stage)
-    given = intake(template, "AWS::Lambda::Function")["Environment"]["Variables"]
-    assert given.keys() == Settings.VARIABLES.keys()
-    settings = Settings.from_environment({**given, "BUCKET": "a-bucket"})
-    assert settings.pipeline_name == synth.only(template, "AWS::SageMaker::Pipeline")["PipelineName"]
-    assert KEY.fullmatch("dataset/dogs/manifest.json")
-
-
-def test_the_prefix_that_intake_starts_with_is_the_pipelines_parameter():
-    (parameter,) = pipelines.definition(training())["Parameters"]
-    event = {"detail": {"bucket": {"name": "b"}, "object": {"key": "dataset/dogs/manifest.json", "etag": "e"}}}
-    (arrival,) = read_event(event, "b")
-    assert arrival.prefix == "dataset/dogs"
-    source = (synth.ROOT / "lambda_src" / "intake" / "access.py").read_text()
-    assert f'"Name": "{parameter["Name"]}"' in source
-
-
-def test_without_start_on_new_data_nothing_listens():
-    template = variants.rooms(training__start_on_new_data=False)["training"]
-    for kind in ("AWS::Events::Rule", "AWS::Lambda::Function", "AWS::SQS::Queue", "AWS::Lambda::EventSourceMapping"):
-        assert not synth.resources(template, kind)
-
-
-def test_the_intakes_log_expires_when_the_stage_file_says():
-    template = variants.rooms(training__log_days=545)["training"]
-    assert synth.only(template, "AWS::Logs::LogGroup")["RetentionInDays"] == 545

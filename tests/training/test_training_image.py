@@ -16,7 +16,8 @@ import pytest
 from config import load_stage
 from serving.artifact import read_artifact
 from stacks.constructs import source_folders
-from stacks.constructs.pipeline_steps import CODE, hyperparameters
+from stacks.constructs.pipeline_jobs import CODE
+from stacks.constructs.pipeline_steps import hyperparameters
 from stacks.constructs.training_code import archive
 from stacks.constructs.training_metrics import training_metrics
 from tests.training.jobs import ROOT

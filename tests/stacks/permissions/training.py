@@ -150,6 +150,7 @@ def trust(source):
 TRUST = {
     "IntakeFunctionPartsRole": ("lambda.amazonaws.com", None),
     "PrepareRole": trust(f"{HERE}:processing-job/*"),
+    "FeaturesRole": trust(f"{HERE}:processing-job/*"),
     "TuneRole": trust(f"{HERE}:*"),
     "TrainRole": trust(f"{HERE}:training-job/*"),
     "EvaluateRole": trust(f"{HERE}:processing-job/*"),
@@ -166,3 +167,38 @@ def roles(stage):
         "PipelineRole": PIPELINE,
         "IntakeFunctionPartsRole": INTAKE,
     }
+
+
+WEIGHTS = "weights/resnet50-11ad3fa6.pth"
+
+
+def frozen_roles():
+    """With stage = "head" and [training.weights]: features are computed once, and trials read nothing else."""
+    features = job(
+        "ProcessingJobs",
+        ("runs/*/data/train/*", "runs/*/data/valid/*", WEIGHTS),
+        (data("runs/*/data/train"), data("runs/*/data/valid"), f"<data:Bucket.Arn>/{WEIGHTS}"),
+        (data("runs/*/features"),),
+    )
+    tune = job(
+        "TrainingJobs",
+        ("runs/*/features/*", "runs/*/checkpoints/tune*", WEIGHTS),
+        (data("runs/*/checkpoints/tune"), data("runs/*/features"), f"<data:Bucket.Arn>/{WEIGHTS}"),
+        (data("runs/*/checkpoints/tune"), data("runs/*/trials")),
+    )
+    train = job(
+        "TrainingJobs",
+        ("runs/*/data/*", "runs/*/features/*", "runs/*/checkpoints/train*", WEIGHTS),
+        (
+            data("runs/*/checkpoints/train"),
+            data("runs/*/data"),
+            data("runs/*/features"),
+            f"<data:Bucket.Arn>/{WEIGHTS}",
+        ),
+        (data("runs/*/checkpoints/train"), data("runs/*/training")),
+    )
+    passed = ("EvaluateRole", "FeaturesRole", "PrepareRole", "TrainRole", "TuneRole")
+    before = PIPELINE["PassStepRoles"]
+    pipeline = {**PIPELINE, "PassStepRoles": (*before[:2], tuple(f"<{role}.Arn>" for role in passed), before[3])}
+    changed = {"FeaturesRole": features, "TuneRole": tune, "TrainRole": train, "PipelineRole": pipeline}
+    return {**roles("dev"), **changed}
