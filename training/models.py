@@ -120,4 +120,9 @@ def _from_library(architecture: str, classes: int) -> nn.Module:
             network = package.create_model(name, pretrained=False, num_classes=classes)
     except (ValueError, RuntimeError, KeyError, TypeError) as error:
         raise TrainingError(f"--architecture {architecture}: {library} does not build it ({error})") from error
+    if getattr(network, "aux_logits", False):
+        raise TrainingError(
+            f"--architecture {architecture}: it answers with several tensors while it is trained, where training takes "
+            "one; choose another"
+        )
     return network

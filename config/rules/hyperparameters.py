@@ -12,6 +12,15 @@ from config.sections.hyperparameters import Hyperparameters
 from config.sections.training import Training
 
 OWN = "training.hyperparameters"
+# Those of training/models.py.
+ARCHITECTURES = ("small_cnn", "resnet18", "resnet34", "resnet50")
+# Library -> where a job may import it. Of AWS's images by the lock file that they are built from.
+LIBRARIES = {
+    "torchvision": "which AWS's training images carry, in version 0.28.0, and this app's own environment does not: "
+    "here, in the embedded AWS too, it must be installed",
+    "timm": "which AWS's training images do not carry, and a job has no network to fetch it: every trial fails at its "
+    "start, but where somebody has installed it, as in the embedded AWS; torchvision/NAME runs in those images",
+}
 # As torchvision publishes them: resnet50-11ad3fa6.pth.
 SHA256_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.[a-z]+$")
 # What only a network that is trained whole makes something of -> the value that asks for nothing.
@@ -26,6 +35,22 @@ def weights_have_the_hash_that_their_name_says(training: Training) -> Iterator[F
         message = f"begins otherwise than training.weights.key says, if {named[1]} is a hash; take that of the file"
         # A date has eight such digits too, and a job goes by the whole hash alone.
         yield Finding("training.weights.sha256", weights.sha256, message, refused=False)
+
+
+@rule("training")
+def networks_are_known_or_another_librarys(training: Training) -> Iterator[Finding]:
+    key, chosen = f"{OWN}.architecture", training.hyperparameters.architecture
+    if chosen in ARCHITECTURES:
+        return
+    library, _, name = chosen.partition("/")
+    if library not in LIBRARIES or not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+        yield Finding(key, chosen, f"is no network; choose {', '.join(ARCHITECTURES)}, torchvision/NAME or timm/NAME")
+        return
+    message = (
+        f"is built by {library}, {LIBRARIES[library]}. Whether it can be exported to ONNX shows at the end of a "
+        "training: a model for which ONNX Runtime answers otherwise than PyTorch is refused, so try one epoch first"
+    )
+    yield Finding(key, chosen, message, refused=False)
 
 
 @rule("training")

@@ -11,8 +11,8 @@ ShareBelowOne = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Hyperparameters(Section):
-    architecture: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")]
-    """The network, by its name in training/models.py: small_cnn, resnet18, resnet34, resnet50."""
+    architecture: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./-]{1,100}$")]
+    """The network: small_cnn, resnet18, resnet34, resnet50, or another library's as torchvision/NAME or timm/NAME."""
     stage: Literal["finetune", "head", "both"]
     """What is trained: all weights, a head on the features of the frozen network, or the one after the other."""
     input_size: Annotated[int, Field(ge=16, le=1_024)]

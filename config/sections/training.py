@@ -54,7 +54,7 @@ class Tuning(Section):
 
 class Processing(Section):
     instance_type: InstanceType
-    """What the preparing and the evaluating steps run on."""
+    """What the preparing and the evaluating step run on, and the one that computes a frozen network's features."""
     volume_gb: VolumeGb
     """Room for the data set, twice, on that instance."""
     max_run_seconds: Annotated[int, Field(ge=60, le=777_600)]

@@ -13,7 +13,16 @@ ALPHA = {"name": "cutmix", "values": [0.5, 1.0]}
 WEIGHTS = {"key": "weights/resnet50-11ad3fa6.pth", "sha256": f"11ad3fa6{'0' * 56}"}
 HEAD = {"training__hyperparameters__stage": "head", "training__weights": WEIGHTS}
 BF16 = {"training__hyperparameters__precision": "bf16"}
+ARCHITECTURE = "training__hyperparameters__architecture"
 SENTENCES = [
+    *(
+        (
+            {ARCHITECTURE: name},
+            f'training.hyperparameters.architecture = "{name}": is no network; choose small_cnn, resnet18, resnet34, '
+            "resnet50, torchvision/NAME or timm/NAME",
+        )
+        for name in ("resnet101", "torchvision/", "keras/resnet50", "timm/hub/x", "/resnet18")
+    ),
     (
         {"stage__region": "xx-nowhere-1", "network__zones": ["xx-nowhere-1a", "xx-nowhere-1b"]},
         'stage.region = "xx-nowhere-1": has no registry of AWS\'s training images that is known here',
@@ -166,6 +175,17 @@ WARNINGS = [
         {**BF16, "training__instance_type": "ml.c7i.xlarge"},
         'training.tuning.instance_type = "ml.m5.xlarge": has no units for bf16',
     ),
+    (
+        {ARCHITECTURE: "torchvision/convnext_tiny"},
+        'training.hyperparameters.architecture = "torchvision/convnext_tiny": is built by torchvision, which AWS\'s '
+        "training images carry, in version 0.28.0, and this app's own environment does not: here, in the embedded AWS "
+        "too, it must be installed. Whether it can be exported to ONNX shows at the end of a training",
+    ),
+    (
+        {ARCHITECTURE: "timm/vit_small_patch16_224.augreg_in21k"},
+        'training.hyperparameters.architecture = "timm/vit_small_patch16_224.augreg_in21k": is built by timm, which AWS\'s '
+        "training images do not carry, and a job has no network to fetch it: every trial fails at its start",
+    ),
 ]
 
 
@@ -183,6 +203,7 @@ def test_what_works_but_likely_not_as_meant_is_warned_about(changes, sentence):
         {"training__tuning__jobs": 1, "training__tuning__parallel": 1},
         {"training__instance_count": 3},
         HEAD,
+        {ARCHITECTURE: "resnet34"},
         {**HEAD, "training__hyperparameters__mixup": 0.2},
         {"training__weights": {**WEIGHTS, "key": "weights/own.pt", "sha256": "0" * 64}},
         {

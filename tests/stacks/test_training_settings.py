@@ -19,7 +19,7 @@ SETTINGS = {
     "training__hyperparameters__epochs": (21, "Train", "HyperParameters.epochs"),
     "training__hyperparameters__batch_size": (67, "Train", "HyperParameters.batch-size"),
     "training__hyperparameters__seed": (9, "Train", "HyperParameters.seed"),
-    "training__hyperparameters__architecture": ("other", "Train", "HyperParameters.architecture"),
+    "training__hyperparameters__architecture": ("torchvision/convnext_tiny", "Train", "HyperParameters.architecture"),
     "training__hyperparameters__flip": (False, "Train", "HyperParameters.flip"),
     "training__hyperparameters__stage": ("both", "Train", "HyperParameters.stage"),
     "training__hyperparameters__normalise": ("data", "Train", "HyperParameters.normalise"),

@@ -7,12 +7,14 @@ from typing import get_args
 
 import pytest
 
+from config.rules.hyperparameters import ARCHITECTURES, LIBRARIES
 from config.rules.training import WHOLE_NUMBERS
 from config.sections.hyperparameters import Hyperparameters
 from config.sections.model import Model
 from config.sections.training import Dimension
 from stacks.constructs.training_metrics import training_metrics
 from tests.training.conftest import Trained
+from training import models
 from training.arguments import CHANNELS, parse
 from training.artifact import FILES, file_sha256
 from training.evaluate import main
@@ -64,7 +66,7 @@ NOT_KEYS = {
     "name": "stage.project",
     "weights": "the channel of training.weights.key",
     "weights_sha256": "training.weights.sha256",
-    "features": "a job that is started by hand, with a channel of that name; the pipeline's jobs each compute them",
+    "features": "the channel of the step that computes them",
     "cache": "a folder that outlives a job; a job's own goes with it",
     "on_bad_image": "the preparing step has left such pictures out",
     "on_duplicate": "the preparing step has told of them",
@@ -84,6 +86,11 @@ def test_every_word_that_a_stage_file_takes_is_one_that_training_takes(name: str
     folders = [word for folder in (*CHANNELS, "model-dir") for word in (f"--{folder}", "x")]
     for word in get_args(Hyperparameters.model_fields[name].annotation):
         assert getattr(parse([*folders, f"--{name}", word], ""), name) == word
+
+
+def test_architectures_that_a_stage_file_may_name_are_those_that_training_builds() -> None:
+    assert set(ARCHITECTURES) == models.ARCHITECTURES.keys()
+    assert LIBRARIES.keys() == set(models.LIBRARIES)
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """Weights to begin from: believed only when they are what they should be."""
 
 import hashlib
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -133,6 +135,22 @@ def test_library_that_is_not_there_is_one_sentence(library: str) -> None:
         TrainingError, match=rf"{library}/resnet18: {library} cannot be imported here \(.*\); install it"
     ):
         models.build(f"{library}/resnet18", 2)
+
+
+def test_network_that_answers_with_several_tensors_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torchvision's inception_v3 and googlenet do, while they are trained."""
+
+    def get_model(_name: str, **_choices: object) -> nn.Module:
+        network = nn.Linear(2, 2)
+        network.aux_logits = True  # type: ignore[assignment]
+        return network
+
+    library = ModuleType("torchvision.models")
+    library.get_model = get_model  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torchvision", ModuleType("torchvision"))
+    monkeypatch.setitem(sys.modules, "torchvision.models", library)
+    with pytest.raises(TrainingError, match="torchvision/inception_v3: it answers with several tensors"):
+        models.build("torchvision/inception_v3", 2)
 
 
 def test_network_without_a_linear_head_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""`[training.weights]` on the embedded AWS: trials and training begin from a file in the bucket, under their own roles."""
+"""A frozen network on the embedded AWS: its weights come from the bucket, its features from a step of their own."""
 
 import hashlib
 import io
@@ -8,9 +8,10 @@ import uuid
 
 import pytest
 import torch
+from botocore.exceptions import ClientError
 
 from tests.local.runs import over
-from tests.system.deployed import TRAINING
+from tests.system.deployed import TRAINING, Deployed
 from training import models
 from training.synthetic import SyntheticSet, write_set
 
@@ -45,21 +46,54 @@ def sha256(deployed, tmp_path):
     deployed.deploy(deployed.changed(), stack=TRAINING)
 
 
-def test_a_run_begins_from_the_weights_in_the_bucket_with_the_stage_files_hyperparameters(deployed, sha256):
-    sagemaker = deployed.root.client("sagemaker")
-    arn = sagemaker.start_pipeline_execution(
+@pytest.fixture
+def finished(deployed, sha256):
+    """A run on that data set: its id and its steps."""
+    arn = deployed.root.client("sagemaker").start_pipeline_execution(
         PipelineName=deployed.pipeline,
         PipelineParameters=[{"Name": "DatasetPrefix", "Value": DATASET}],
         ClientRequestToken=uuid.uuid4().hex,
     )["PipelineExecutionArn"]
     found, steps = over(deployed.root, arn, LATEST_SECONDS)
     assert found["PipelineExecutionStatus"] == "Succeeded", steps
+    return arn.rsplit("/")[-1], steps
+
+
+def test_a_run_begins_from_the_weights_and_its_trials_read_features_alone(deployed, sha256, finished):
+    run, steps = finished
+    sagemaker, s3 = deployed.root.client("sagemaker"), deployed.root.client("s3")
     name = steps["Train"]["Metadata"]["TrainingJob"]["Arn"].rsplit("/")[-1]
     job = sagemaker.describe_training_job(TrainingJobName=name)
-    told = metadata(deployed.root.client("s3"), job["ModelArtifacts"]["S3ModelArtifacts"])["hyperparameters"]
+    told = metadata(s3, job["ModelArtifacts"]["S3ModelArtifacts"])["hyperparameters"]
     assert told["weights"]["sha256"] == sha256
     assert {key: told[key] for key in HYPERPARAMETERS} == HYPERPARAMETERS
     assert told["label_smoothing"] in (0.05, 0.1)
+
+    computed = json.load(s3.get_object(Bucket=deployed.bucket, Key=f"runs/{run}/features/features.json")["Body"])
+    assert (computed["architecture"], computed["weights"]) == ("small_cnn", sha256)
+    tuning = steps["Tune"]["Metadata"]["TuningJob"]["Arn"].rsplit("/")[-1]
+    trials = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(HyperParameterTuningJobName=tuning)
+    (trial,) = trials["TrainingJobSummaries"]
+    read = sagemaker.describe_training_job(TrainingJobName=trial["TrainingJobName"])["InputDataConfig"]
+    assert {one["ChannelName"] for one in read} == {"features", "code", "weights"}
+
+    # its names anew: one role more than the shared deployment has
+    now = Deployed(deployed.running, deployed.logs)
+    picture, held_back = (first_below(s3, deployed.bucket, f"runs/{run}/data/{split}/") for split in ("train", "test"))
+    tune, features = (now.session_as(role).client("s3") for role in ("TuneRole", "FeaturesRole"))
+    tune.get_object(Bucket=deployed.bucket, Key=f"runs/{run}/features/features.json")
+    features.get_object(Bucket=deployed.bucket, Key=picture)
+    features.put_object(Bucket=deployed.bucket, Key="runs/r/features/matrix", Body=b"matrix")
+    for client, key in ((tune, picture), (features, held_back)):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            client.get_object(Bucket=deployed.bucket, Key=key)
+    for client, key in ((tune, "runs/r/features/matrix"), (features, "runs/r/data/matrix")):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            client.put_object(Bucket=deployed.bucket, Key=key, Body=b"matrix")
+
+
+def first_below(s3, bucket, prefix):
+    return s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)["Contents"][0]["Key"]
 
 
 def metadata(s3, uri):
