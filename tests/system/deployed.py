@@ -161,9 +161,15 @@ class Deployed:
 
     def resources(self, stack: str) -> dict[str, str]:
         """Logical id without its hash -> physical id."""
+        return {name: physical for name, (_, physical) in self.resources_and_types(stack).items()}
+
+    def resources_and_types(self, stack: str) -> dict[str, tuple[str, str]]:
+        """Logical id without its hash -> type and physical id."""
         pages = self.root.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack)
-        found = pages.search("StackResourceSummaries[]")
-        return {re.sub(r"[0-9A-F]{8}$", "", r["LogicalResourceId"]): r["PhysicalResourceId"] for r in found}
+        return {
+            re.sub(r"[0-9A-F]{8}$", "", one["LogicalResourceId"]): (one["ResourceType"], one["PhysicalResourceId"])
+            for one in pages.search("StackResourceSummaries[]")
+        }
 
     def outputs(self, stack: str) -> dict[str, str]:
         (found,) = self.root.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
@@ -384,6 +390,11 @@ class Deployed:
         return "matrix-other"
 
     @cached_property
+    def other_model_group(self) -> str:
+        self.root.client("sagemaker").create_model_package_group(ModelPackageGroupName="matrix-other")
+        return "matrix-other"
+
+    @cached_property
     def other_repository(self) -> str:
         self.root.client("ecr").create_repository(repositoryName="matrix-other")
         return "matrix-other"
@@ -392,7 +403,8 @@ class Deployed:
     def _role_names(self) -> dict[str, str]:
         names = {}
         for stack in self.rooms:
-            names |= {logical: name for logical, name in self.resources(stack).items() if logical.endswith("Role")}
+            found = self.resources_and_types(stack).items()
+            names |= {logical: name for logical, (kind, name) in found if kind == "AWS::IAM::Role"}
         return names
 
     def roles(self) -> set[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.system.deployed import Deployed, Session
-from tests.system.test_permissions import Call, allow, get_object, object_arn, put_log, put_object
+from tests.system.permissions.calls import Call, allow, get_object, object_arn, put_log, put_object
 from tests.system.test_permissions import test_role_may_not_until_exactly_that_is_granted as deny_until_granted
 
 pytestmark = pytest.mark.xdist_group("deployed")
