@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from ops.errors import OperatorError
 from ops.stage import Stage
-from ops.training_run import Runs
+from ops.training_run import Run, Runs, Step
 
 # Boto3's clients are made at run time.
 Client = Any
@@ -95,15 +95,25 @@ def prepared(stage: Stage, data: DataSet) -> Prepared | None:
 
 def _by_runs(stage: Stage, data: DataSet) -> Iterator[Prepared]:
     sagemaker = stage.client("sagemaker")
-    runs = Runs(sagemaker, stage.output("training", "PipelineName"))
+    for run, every in _runs(stage, data):
+        steps = {step.name: step for step in every if step.status == "Succeeded"}
+        if "Prepare" in steps and steps["Prepare"].job is not None:
+            job = sagemaker.describe_processing_job(ProcessingJobName=steps["Prepare"].job)
+            yield Prepared(_output(job), run.id, steps["Tune"].job if "Tune" in steps else None)
+
+
+def of_a_run(stage: Stage, data: DataSet) -> str | None:
+    """The job of a run that prepares this data set now."""
+    steps = (step for _, every in _runs(stage, data) for step in every)
+    return next((step.job for step in steps if step.name == "Prepare" and step.status == "Executing"), None)
+
+
+def _runs(stage: Stage, data: DataSet) -> Iterator[tuple[Run, list[Step]]]:
+    """Those of this data set that began after it was pushed, the youngest first."""
+    runs = Runs(stage.client("sagemaker"), stage.output("training", "PipelineName"))
     for run in runs.all()[:RUNS_LOOKED_AT]:
-        if run.started < data.pushed or runs.dataset(run.arn) != data.prefix:
-            continue
-        steps = {step.name: step for step in runs.every_step(run.arn) if step.status == "Succeeded"}
-        if "Prepare" not in steps or steps["Prepare"].job is None:
-            continue
-        job = sagemaker.describe_processing_job(ProcessingJobName=steps["Prepare"].job)
-        yield Prepared(_output(job), run.id, steps["Tune"].job if "Tune" in steps else None)
+        if run.started >= data.pushed and runs.dataset(run.arn) == data.prefix:
+            yield run, runs.every_step(run.arn)
 
 
 def _by_jobs(stage: Stage, data: DataSet) -> Iterator[Prepared]:

@@ -4,8 +4,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ops.errors import WorkFailed
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops.errors import NotReached, WorkFailed
 from ops.stage import Stage
+from ops.weather import sentence_of
 from ops.work.jobs import TRAINING, Job, Kind, described
 from ops.work.logs import JobLog
 from ops.work.screen import Screen
@@ -13,15 +16,18 @@ from ops.work.screen import Screen
 
 @contextmanager
 def left_running(stage: Stage, name: str) -> Iterator[None]:
-    """Says on Ctrl-C that the work goes on, and how to come back to it."""
+    """Says on Ctrl-C, and where AWS is lost, that the work goes on, and how to come back to it."""
+    words = f"--stage {stage.name}"
+    back = (
+        f"{name} goes on. See it: `python -m ops jobs {words}`; come back: `python -m ops attach {name} {words}`; "
+        f"end it: `python -m ops stop {name} {words}`."
+    )
     try:
         yield
     except KeyboardInterrupt:
-        words = f"--stage {stage.name}"
-        raise KeyboardInterrupt(
-            f"{name} goes on. See it: `python -m ops jobs {words}`; come back to it: `python -m ops attach {name} "
-            f"{words}`; end it: `python -m ops stop {name} {words}`."
-        ) from None
+        raise KeyboardInterrupt(back) from None
+    except (BotoCoreError, ClientError) as error:
+        raise NotReached(f"{sentence_of(error)} {back}") from None
 
 
 def follow(stage: Stage, kind: Kind, name: str) -> Job:

@@ -26,6 +26,8 @@ from ops.work.wishes import Wish, checked
 Json = dict[str, Any]
 # Script mode's own, which whippet-train does without.
 SCRIPT_MODE = "sagemaker_"
+# Systems Manager shows 24,000 characters of what a command said.
+LAST_BYTES = 20_000
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -76,24 +78,27 @@ def asked(stage: Stage, arguments: argparse.Namespace, data: str) -> tuple[str, 
             "This stage begins from [training.weights], which the box's role may not read: train with SageMaker, or "
             "with --local --weights FILE."
         )
-    words = ["whippet-train", "--data", data, *(f"--{name}={told}" for name, told in sorted(flags.items()))]
-    return shlex.join(words), int(request["StoppingCondition"]["MaxRuntimeInSeconds"])
+    program = stage.output("workbench", "BoxTrainCommand")
+    words = [program, "--data", data, *(f"--{name}={told}" for name, told in sorted(flags.items()))]
+    return told_last(shlex.join(words)), int(request["StoppingCondition"]["MaxRuntimeInSeconds"])
+
+
+def told_last(line: str) -> str:
+    """Systems Manager keeps the beginning of what a command says, and what counts is said last."""
+    return f'log=$(mktemp); {line} >"$log" 2>&1; status=$?; tail -c {LAST_BYTES} "$log"; rm -f "$log"; exit $status'
 
 
 def follow(stage: Stage, box: Box, command: Command) -> Command:
-    """To its end. Systems Manager tells a command's output from its beginning, up to 24,000 characters."""
-    told = 0
+    """To its end, when Systems Manager tells what it said."""
     with left_running(stage, command.name), Screen(command.name) as screen:
-        while True:
-            command = box.again(command)
+        command = box.again(command)
+        while not command.has_ended:
             screen.state(command.status)
-            whole = command.said if command.has_ended else command.said[: command.said.rfind("\n") + 1]
-            for line in whole[told:].splitlines():
-                screen.line(line)
-            told = len(whole)
-            if command.has_ended:
-                break
             time.sleep(box.poll_seconds)
+            command = box.again(command)
+        for line in command.said.splitlines():
+            screen.line(line)
+        screen.state(command.status)
     if command.status != "Success":
         words = (command.complained or command.said).splitlines()[-LAST_LINES:]
         last = "\n".join(["The last it said:", *(f"  {line}" for line in words)]) if words else "It said nothing."

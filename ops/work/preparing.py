@@ -2,7 +2,7 @@
 
 from ops.errors import OperatorError
 from ops.stage import Stage
-from ops.work.datasets import DataSet, Prepared, prepared, reads
+from ops.work.datasets import DataSet, Prepared, of_a_run, prepared, reads
 from ops.work.definition import Definition
 from ops.work.following import follow
 from ops.work.jobs import PROCESSING, described
@@ -21,8 +21,10 @@ def made_ready(stage: Stage, definition: Definition, data: DataSet) -> Prepared:
 
 
 def _under_way(stage: Stage, data: DataSet) -> str | None:
-    """One that an interrupted command has left."""
+    """One that an interrupted command has left, or that the run does which the push has started."""
     sagemaker = stage.client("sagemaker")
+    if (found := of_a_run(stage, data)) is not None:
+        return found
     listed = sagemaker.list_processing_jobs(
         NameContains=f"{stage.names.own_jobs}prepare-", StatusEquals="InProgress", CreationTimeAfter=data.pushed
     )["ProcessingJobSummaries"]

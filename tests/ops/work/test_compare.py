@@ -1,0 +1,114 @@
+"""Trainings side by side: each number where it belongs, and none that is not known."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from ops.work.compare import FOOTNOTE, Row, cells, kind_of, row_of, table
+from ops.work.jobs import TRAINING, TUNING, Job
+from ops.work.report import page
+from tests.ops.work.test_following import Logs
+
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def job(name, count=1, seconds=100, kind="ml.m5.xlarge", **metrics):
+    return {
+        "TrainingJobName": name,
+        "TrainingJobStatus": "Completed",
+        "CreationTime": BEGAN,
+        "TrainingEndTime": BEGAN + timedelta(seconds=seconds),
+        "BillableTimeInSeconds": seconds,
+        "ResourceConfig": {"InstanceType": kind, "InstanceCount": count},
+        "FinalMetricDataList": [{"MetricName": key, "Value": value} for key, value in metrics.items()],
+    }
+
+
+class SageMaker:
+    """A tuning job with these trials: (name, value)."""
+
+    def __init__(self, *trials):
+        self.trials = trials
+
+    def get_paginator(self, _):
+        metric = "FinalHyperParameterTuningJobObjectiveMetric"
+        listed = [
+            {
+                **job(name),
+                **({metric: {"Type": "Maximize", "Value": value}} if value is not None else {}),
+            }
+            for name, value in self.trials
+        ]
+        return SimpleNamespace(paginate=lambda **_: SimpleNamespace(search=lambda _: listed))
+
+    def describe_training_job(self, TrainingJobName):
+        return job(TrainingJobName, best_valid_accuracy=dict(self.trials)[TrainingJobName] or 0.0)
+
+
+def stage(sagemaker=None, *lines):
+    clients = {"sagemaker": sagemaker, "logs": Logs(*lines)}
+    return SimpleNamespace(client=clients.__getitem__, account=SimpleNamespace(region="us-east-1"))
+
+
+def test_a_training_has_its_scores_and_its_share_of_the_bill():
+    row = row_of(stage(None, "epoch=1 valid_accuracy=0.5"), Job(TRAINING, job("a", count=3, test_accuracy=0.9)))
+    assert (row.kind, row.instances) == ("several instances", "3 x ml.m5.xlarge")
+    assert (row.test_accuracy, row.test_macro_f1) == (0.9, None)
+    assert (row.wall_seconds, row.billed_seconds) == (100, 300)
+    assert row.dollars == pytest.approx(0.23 * 300 / 3600)
+    assert row.epochs == [{"epoch": 1, "valid_accuracy": 0.5}]
+
+
+def test_a_tuning_has_its_best_trials_score_for_the_money_of_all():
+    tuning = Job(
+        TUNING, {"HyperParameterTuningJobName": "t", "CreationTime": BEGAN, "HyperParameterTuningJobStatus": ""}
+    )
+    row = row_of(stage(SageMaker(("a", 0.5), ("b", 0.7), ("c", None))), tuning)
+    assert (row.kind, row.valid_accuracy, row.test_accuracy) == ("tuning's best of 3", 0.7, None)
+    assert row.billed_seconds == 300
+
+
+def test_the_kind_is_by_instances():
+    assert kind_of(Job(TRAINING, job("a"))) == "one instance"
+    assert kind_of(Job(TRAINING, job("a", count=2))) == "several instances"
+
+
+def row(name="a", **more):
+    known = {
+        "kind": "one instance",
+        "instances": "1 x ml.m5.xlarge",
+        "valid_accuracy": 0.5,
+        "test_accuracy": None,
+        "test_macro_f1": None,
+        "wall_seconds": 61.2,
+        "billed_seconds": 60.0,
+        "dollars": None,
+        "epochs": [],
+    }
+    return Row(name, **{**known, **more})
+
+
+def test_an_unknown_price_is_unpriced_and_an_unknown_score_is_no_zero():
+    assert cells(row()) == ["0.5000", "-", "-", "61", "60", "unpriced"]
+
+
+def test_the_table_fits_80_columns(capsys):
+    rows = [row(kind="tuning's best of 750", dollars=1234.5678, wall_seconds=86400, billed_seconds=9999999)]
+    Console(width=80, force_terminal=False).print(table(rows))
+    said = capsys.readouterr().out
+    assert "1,234.5678" in said
+    assert "tuning's best of 750" in said
+    assert max(map(len, said.splitlines())) <= 80
+
+
+def test_the_page_is_one_file_with_curves_and_marks_the_best():
+    curve = [{"epoch": 1, "valid_accuracy": 0.4}, {"epoch": 2, "valid_accuracy": 0.8}]
+    said = page([row("a", epochs=curve), row("<b>", valid_accuracy=0.9)], stage="dev", footnote=FOOTNOTE)
+    assert said.count("<svg") == 1
+    assert "<td class='n best'>0.9000</td>" in said
+    assert "No log, and so no curve, of &lt;b&gt;." in said
+    # Nothing is fetched: the one address is SVG's own namespace.
+    assert "<script" not in said
+    assert said.count("http") == said.count("http://www.w3.org/2000/svg")
