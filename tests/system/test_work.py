@@ -102,7 +102,7 @@ def work(deployed, data, tmp_path_factory):
     single = operate(deployed.environment, "train", *common, *QUICK)
     several = operate(deployed.environment, "train", *common, *QUICK, "--instances", "2")
     tuned = operate(
-        deployed.environment, "tune", *common, "--jobs", "3", "--parallel", "1", "--plot", str(folder / "t.svg"), *QUICK
+        deployed.environment, "tune", *common, "--jobs", "2", "--parallel", "1", "--plot", str(folder / "t.svg"), *QUICK
     )
     for said in (single, several, tuned):
         assert said.status == 0, said.err
@@ -124,9 +124,9 @@ def test_trials_are_told_as_they_end_and_the_best_is_marked(work):
     _, _, tuned = work
     found = tuned.json()
     values = [one["value"] for one in found["trials"]]
-    assert len(values) == 3
+    assert len(values) == 2
     assert found["best"]["value"] == max(values)
-    assert len(re.findall(r"^  whippet-local-tune-\S+  Completed  best_valid_accuracy", tuned.err, re.MULTILINE)) == 3
+    assert len(re.findall(r"^  whippet-local-tune-\S+  Completed  best_valid_accuracy", tuned.err, re.MULTILINE)) == 2
     shown = [node.text for node in ET.parse(found["plot"]).iter("{http://www.w3.org/2000/svg}text")]
     assert f"the best: {found['best']['name']}" in shown
 
@@ -144,7 +144,7 @@ def test_trainings_stand_side_by_side(deployed, work, tmp_path):
     names = [said.json()["name"] for said in work]
     words = ("compare", "--stage", "local", *names, "--report", str(tmp_path / "r.html"))
     rows = operate(deployed.environment, *words, "--json").json()["rows"]
-    assert [row["kind"] for row in rows] == ["one instance", "several instances", "tuning's best of 3"]
+    assert [row["kind"] for row in rows] == ["one instance", "several instances", "tuning's best of 2"]
     assert [len(row["epochs"]) for row in rows] == [2, 2, 2]
     assert rows[2]["dollars"] > rows[0]["dollars"] > 0
     assert (tmp_path / "r.html").read_text().count("<svg") == 4
