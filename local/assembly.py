@@ -32,6 +32,7 @@ from local.clock import Clock
 from local.cloudformation import autoscaling_types, sagemaker_types
 from local.disk import Disk
 from local.ec2 import images as ec2_images
+from local.ec2 import requests as ec2_requests
 from local.ec2 import types as ec2_types
 from local.ec2.machines import Machines
 from local.ec2.metrics import MachineMetrics
@@ -144,6 +145,8 @@ class Assembly:
         self.alarms.install()
         EmbeddedMetrics(self.clock).install()
         self.provisioned.install()
+        ec2_requests.install()
+        ec2_images.publish()
         self.machines.install()
         ResourceTags(self.hosting).install()
         web_identity.install(settings.home.identity_keys)
@@ -173,7 +176,6 @@ class Assembly:
             alarm_formulas.complete_cloudformation()
             joints_cloudformation.add_resource_types(ec2_types.resource_types())
             joints_cloudformation.add_resource_types(notebook_types(self.hosting))
-            ec2_images.publish()
 
     def _handler(self, service: JsonService) -> joints.Handler:
         async def handle(

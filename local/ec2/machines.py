@@ -5,6 +5,7 @@ import binascii
 import contextlib
 import functools
 import logging
+import shutil
 import subprocess
 import threading
 import time
@@ -64,7 +65,12 @@ class Machines:
 
     def resume(self) -> None:
         """What ran when the embedded AWS stopped boots again; what was on its way is there."""
-        for place, identity in joints_ec2.all_instances():
+        known = joints_ec2.all_instances()
+        for folder in self._folder.iterdir():
+            # Of an instance that a kill made forget, or that ended as the embedded AWS did.
+            if folder.name not in {identity for _, identity in known}:
+                shutil.rmtree(folder, ignore_errors=True)
+        for place, identity in known:
             record = joints_ec2.instance_at(place, identity) or {}
             machine = self._machine(place, identity)
             match record.get("State", {}).get("Name"):
@@ -224,7 +230,9 @@ class Machines:
             machine.halt(0.0)
             self._settle(machine, "stopped", f"Server.InternalError: {error}")
             return
-        machine.record["LaunchTime"] = joints_ec2.ec2_now()
+        if _state(machine) == "pending":
+            # A reboot is no launch.
+            machine.record["LaunchTime"] = joints_ec2.ec2_now()
         self._settle(machine, "running")
         threading.Thread(target=self._watch, args=(machine, first), daemon=True, name=f"watch-{first.pid}").start()
 

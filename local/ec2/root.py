@@ -79,7 +79,15 @@ class Root:
             "TMPDIR": str(self.folder / "tmp"),
             "XDG_CACHE_HOME": f"{folder}/root/.cache",
             "PYTHONUNBUFFERED": "1",
+            # What is installed on an instance is the instance's, and not this project's.
+            "PIP_TARGET": str(packages(self.folder)),
+            "PYTHONPATH": str(packages(self.folder)),
         }
+
+
+def packages(folder: Path) -> Path:
+    """Python's, beside those that come with the project."""
+    return folder / "usr" / "local" / "lib" / "python"
 
 
 def _program(path: Path, line: str) -> None:

@@ -73,7 +73,7 @@ def test_metadata_is_the_instances_own(box):
 def test_a_reboot_keeps_the_disk_and_runs_no_user_data_again(embedded, box):
     box.console()
     box.said("touch /run/before /tmp/before /opt/before")
-    before = box.said("cat /run/first-process")
+    before, launched = box.said("cat /run/first-process"), box.described()["LaunchTime"]
     embedded.client("ec2").reboot_instances(InstanceIds=[box.identity])
     for _ in range(200):
         found = box.result(box.send("cat /run/first-process"))["StandardOutputContent"].strip()
@@ -81,6 +81,7 @@ def test_a_reboot_keeps_the_disk_and_runs_no_user_data_again(embedded, box):
             break
         time.sleep(0.05)
     assert box.said("ls -d /run/before /tmp/before /opt/before 2>/dev/null; true").endswith("/opt/before")
+    assert box.described()["LaunchTime"] == launched
     assert box.console().count("the user data has run") == 2  # on the console and in cloud-init's log, once each
 
 
@@ -113,6 +114,48 @@ def test_shutdown_from_within_stops_it_and_says_so(embedded, box):
     assert box.wait("stopped")["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
     embedded.client("ec2").start_instances(InstanceIds=[box.identity])
     box.wait("running")
+
+
+def test_a_killed_first_process_stops_it(embedded, box):
+    # The worker of the command is no child of that process, so that the command itself goes on to its end.
+    box.send("kill -9 $(cat /run/first-process)")
+    box.wait("stopped")
+    embedded.client("ec2").start_instances(InstanceIds=[box.identity])
+    box.wait("running")
+
+
+def test_states_are_told_as_events(embedded, box):
+    events, queues = embedded.client("events"), embedded.client("sqs")
+    name = f"states-{box.identity}"
+    queue = queues.create_queue(QueueName=name)["QueueUrl"]
+    target = f"arn:aws:sqs:us-east-1:000000000000:{name}"
+    pattern = {"source": ["aws.ec2"], "detail": {"instance-id": [box.identity], "state": ["stopped"]}}
+    events.put_rule(Name=name, EventPattern=json.dumps(pattern))
+    events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": target}])
+    embedded.client("ec2").stop_instances(InstanceIds=[box.identity], Force=True)
+    box.wait("stopped")
+    (message,) = queues.receive_message(QueueUrl=queue, WaitTimeSeconds=5)["Messages"]
+    assert json.loads(message["Body"])["detail-type"] == "EC2 Instance State-change Notification"
+    embedded.client("ec2").start_instances(InstanceIds=[box.identity])
+    box.wait("running")
+
+
+def test_each_instance_of_a_call_is_asked_about(embedded, box):
+    other = Box(embedded)
+    arn = f"arn:aws:ec2:us-east-1:000000000000:instance/{other.identity}"
+    keys = embedded.acting(statement("ec2:StopInstances", arn))
+    with pytest.raises(ClientError, match="UnauthorizedOperation"):
+        embedded.client("ec2", keys).stop_instances(InstanceIds=[other.identity, box.identity])
+    other.wait("running")
+    embedded.client("ec2", keys).stop_instances(InstanceIds=[other.identity])
+    other.wait("stopped")
+    other.terminate()
+
+
+def test_what_is_installed_on_it_stays_on_it(box):
+    assert box.said("echo $PIP_TARGET").endswith("/root/usr/local/lib/python")
+    box.said("mkdir -p /usr/local/lib/python && echo 'there = 1' >/usr/local/lib/python/only_here.py")
+    assert box.said("sudo python3 -c 'import only_here; print(only_here.there)'") == "1"
 
 
 def test_timers_elapse_and_the_load_is_the_instances_own(fast):

@@ -1,16 +1,18 @@
 """The box and the notebook of the deployed system."""
 
 import base64
+import json
 import re
 import subprocess
 import sys
 import tarfile
 import time
+from datetime import UTC, datetime
 
 import pytest
 
 from ops import cdk
-from tests.system.deployed import WORKBENCH, Deployed
+from tests.system.deployed import OPERATIONS, WORKBENCH, Deployed
 
 pytestmark = pytest.mark.xdist_group("deployed")
 
@@ -68,6 +70,45 @@ def test_box_trains_by_command_and_leaves_the_model_in_the_bucket(deployed, tmp_
     (tmp_path / "model.tar.gz").write_bytes(s3.get_object(Bucket=deployed.bucket, Key=key)["Body"].read())
     with tarfile.open(tmp_path / "model.tar.gz") as tar:
         assert {"model.json", "model.onnx", "model.pt"} <= set(tar.getnames())
+
+
+@pytest.mark.slow
+def test_idle_box_stops_itself(deployed):
+    """By its own check, as its timer runs it every minute; an hour without work is only said to have passed."""
+    look = "echo 0 >/run/whippet-last-busy; systemctl start whippet-idle.service"
+    # Beside the command, whose worker is itself a sign of work.
+    sent(deployed, f"nohup bash -c 'while sleep 1; do {look}; done' >/dev/null 2>&1 &")
+    box = [deployed.training_box]
+    ec2 = deployed.root.client("ec2")
+    ec2.get_waiter("instance_stopped").wait(InstanceIds=box, WaiterConfig={"Delay": 1, "MaxAttempts": 90})
+    assert instance(deployed)["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
+    ec2.start_instances(InstanceIds=box)
+    ec2.get_waiter("instance_running").wait(InstanceIds=box, WaiterConfig={"Delay": 1})
+
+
+@pytest.mark.slow
+def test_sweep_stops_the_box_that_has_done_no_work(deployed):
+    """With a minute for the hour of the stage file, and a reading as the embedded AWS publishes it every five."""
+    name, box = deployed.outputs(OPERATIONS)["IdleFunctionName"], deployed.training_box
+    ec2, functions = deployed.root.client("ec2"), deployed.root.client("lambda")
+    put = deployed.root.client("cloudwatch").put_metric_data
+    dimensions = [{"Name": "InstanceId", "Value": box}]
+    point = {"MetricName": "CPUUtilization", "Dimensions": dimensions, "Value": 0.3, "Unit": "Percent"}
+    put(Namespace="AWS/EC2", MetricData=[point])
+    before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    changed = {"Variables": {**before, "BOX_IDLE_MINUTES": "1"}}
+    functions.update_function_configuration(FunctionName=name, Environment=changed)
+    try:
+        age = datetime.now(UTC) - instance(deployed)["LaunchTime"]
+        time.sleep(max(0.0, 61 - age.total_seconds()))
+        said = json.loads(functions.invoke(FunctionName=name)["Payload"].read())
+        assert "errorMessage" not in said, said
+        ec2.get_waiter("instance_stopped").wait(InstanceIds=[box], WaiterConfig={"Delay": 1})
+        assert instance(deployed)["StateTransitionReason"].startswith("User initiated")
+    finally:
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
+        ec2.start_instances(InstanceIds=[box])
+        ec2.get_waiter("instance_running").wait(InstanceIds=[box], WaiterConfig={"Delay": 1})
 
 
 def sent(deployed, *commands):

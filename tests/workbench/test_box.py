@@ -17,35 +17,9 @@ from workbench import box
 
 pytestmark = pytest.mark.xdist_group("workbench")
 ROOT = source_folders.ROOT
-# What the box says to AWS, said by boto3: the command line of AWS does not live beside our other requirements.
-AWS = """#!{python}
-import os, sys
-from pathlib import Path
-import boto3
-words = [word for word in sys.argv[1:] if word != "--only-show-errors"]
-assert words[0] == "--region"
-region, service, verb, words = words[1], words[2], words[3], words[4:]
-client = boto3.client(service, region_name=region, endpoint_url=os.environ["AWS_ENDPOINT_URL"],
-                      verify=os.environ["AWS_CA_BUNDLE"])
-def place(address):
-    bucket, _, key = address.removeprefix("s3://").partition("/")
-    return bucket, key
-if (service, verb) == ("ssm", "get-parameter"):
-    print(client.get_parameter(Name=words[words.index("--name") + 1])["Parameter"]["Value"])
-elif (service, verb) == ("s3", "cp") and words[0].startswith("s3://"):
-    client.download_file(*place(words[0]), words[1])
-elif (service, verb) == ("s3", "cp"):
-    client.upload_file(words[0], *place(words[1]))
-elif (service, verb) == ("s3", "sync"):
-    source, folder = words[-2:]
-    bucket, prefix = place(source)
-    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        for one in page.get("Contents", []):
-            target = Path(folder) / one["Key"].removeprefix(prefix)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            client.download_file(bucket, one["Key"], str(target))
-else:
-    sys.exit(f"unexpected: {{sys.argv}}")
+# An instance's own of the embedded AWS: AWS's command line does not live beside our other requirements.
+AWS = """#!/bin/sh
+PYTHONPATH='{root}' exec '{python}' -m local.ec2.guest.commands aws "$@"
 """
 
 
@@ -68,7 +42,7 @@ class Box:
         )
         programs = folder / "bin"
         programs.mkdir()
-        (programs / "aws").write_text(AWS.format(python=sys.executable))
+        (programs / "aws").write_text(AWS.format(root=ROOT, python=sys.executable))
         (programs / "aws").chmod(0o755)
         self.role = embedded.acting(
             statement("ssm:GetParameter", "*"),

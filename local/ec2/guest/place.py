@@ -61,5 +61,5 @@ class Place:
 
 
 def own_environment() -> dict[str, str]:
-    """For what is started on the instance: without what this package's own programs need."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    """For what is started on the instance: its own Python packages in place of this one."""
+    return {**os.environ, "PYTHONPATH": os.environ.get("PIP_TARGET", "")}
