@@ -144,7 +144,7 @@ def _reading(namespace: str, metric: object, dimensions: dict[str, str], documen
         raise FormatError("a member of Metrics is no object")
     name, unit = str(metric.get("Name", "")), metric.get("Unit", "None")
     found = document.get(name)
-    values = found if isinstance(found, list) else [found]
+    values: list[Any] = found if isinstance(found, list) else [found]
     if not values or len(values) > MAX_VALUES:
         raise FormatError(f"the metric {name} has {len(values)} values, 1 to {MAX_VALUES} are allowed")
     numbers = [float(value) for value in values if _is_number(value)]
