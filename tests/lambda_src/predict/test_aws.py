@@ -10,7 +10,6 @@ from pathlib import Path
 import botocore.session
 import pytest
 from botocore.config import Config
-from cryptography.hazmat.primitives import serialization
 
 from lambda_src.predict.aws import Aws, NoAnswerError, NoCredentialsError, Service, bucket, runtime
 from lambda_src.predict.connection import TooLargeError
@@ -132,7 +131,7 @@ def test_an_answer_that_does_not_come_is_waited_for_once(server: AwsServer) -> N
 @pytest.fixture
 def bundle(authority: Authority, tmp_path: Path) -> Path:
     path = tmp_path / "ca.pem"
-    path.write_bytes(authority.certificate.public_bytes(serialization.Encoding.PEM))
+    path.write_text(authority.pem())
     return path
 
 
