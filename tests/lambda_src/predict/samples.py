@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import urllib.parse
 from typing import Any
 
 from PIL import Image
@@ -12,6 +13,7 @@ from lambda_src.predict.links import Link
 from lambda_src.predict.predictor import Predictor
 from lambda_src.predict.service import Service
 from lambda_src.predict.settings import Settings
+from tests.lambda_src.events import sample
 
 ENVIRONMENT = {
     "ENDPOINT_NAME": "whippet-test-realtime",
@@ -41,27 +43,22 @@ JPEG = image_file("JPEG")
 def http_event(
     method: str, path: str, *, body: bytes = b"", content_type: str | None = None, query: dict[str, str] | None = None
 ) -> dict[str, Any]:
-    """An HTTP API event, payload version 2, as API Gateway makes it: text types plain, all else in base64."""
+    """The recorded HTTP API event (payload version 2) for another request: text types plain, all else in base64."""
     is_text = content_type is not None and content_type.startswith(("application/json", "text/"))
-    event: dict[str, Any] = {
-        "version": "2.0",
-        "routeKey": f"{method} {path}",
-        "rawPath": path,
-        "rawQueryString": "",
-        "headers": {"host": "abc.execute-api.us-east-1.amazonaws.com"},
-        "requestContext": {
-            "accountId": "123456789012",
-            "apiId": "abc",
-            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.9"},
-            "requestId": "JKJaXmPLvHcESHA=",
-            "routeKey": f"{method} {path}",
-            "stage": "$default",
-        },
-        "isBase64Encoded": bool(body) and not is_text,
-    }
+    event: dict[str, Any] = sample("http_api_v2")
+    # What the recorded request was about goes; API Gateway leaves out what a request does not have.
+    for name in ("body", "queryStringParameters"):
+        del event[name]
+    for name in ("content-type", "content-length"):
+        del event["headers"][name]
+    event |= {"routeKey": f"{method} {path}", "rawPath": path, "rawQueryString": urllib.parse.urlencode(query or {})}
+    event["requestContext"]["routeKey"] = f"{method} {path}"
+    event["requestContext"]["http"] |= {"method": method, "path": path}
+    event["isBase64Encoded"] = bool(body) and not is_text
     if content_type is not None:
         event["headers"]["content-type"] = content_type
     if body:
+        event["headers"]["content-length"] = str(len(body))
         event["body"] = body.decode() if is_text else base64.b64encode(body).decode()
     if query:
         event["queryStringParameters"] = query

@@ -270,3 +270,48 @@ def test_every_described_form_is_answered_as_described(images: list[str], top_k:
     answer = DESCRIBED.ask("POST", "/predict", body=body, content_type=kind)
     assert answer["statusCode"] == 200, answer
     DESCRIBED.check("/predict", "post", answer)
+
+
+def without_slashes(text: str) -> str:
+    return text.replace("/", "-")
+
+
+ALL = Deployment(**BOTH)
+CONTENT_TYPES = [*ALL.description["paths"]["/predict"]["post"]["requestBody"]["content"], "text/plain", "", None]
+QUERIES = st.dictionaries(
+    st.sampled_from(["top_k", "raw", "x"]),
+    st.sampled_from(["1", "1000", "0", "-1", "1.5", "true", "", "é"]),
+    max_size=3,
+)
+BODIES = st.binary(max_size=20) | JUNK.map(lambda value: json.dumps(value).encode()) | st.sampled_from([b"", JPEG])
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    path=st.sampled_from([*ALL.description["paths"], "/no/such", "/results"]),
+    method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "HEAD"]),
+    id=st.sampled_from([ID, "..", "{id}", "%2e", "é" * 32]) | st.text(min_size=1, max_size=40).map(without_slashes),
+    query=QUERIES,
+    body=BODIES,
+    content_type=st.sampled_from(CONTENT_TYPES),
+)
+def test_whatever_is_sent_to_any_route_is_answered_as_described(
+    path: str, method: str, id: str, query: dict[str, str], body: bytes, content_type: str | None
+) -> None:
+    if content_type in ("application/json", "text/plain"):
+        body = body.decode("latin-1").encode()
+    answer = ALL.ask(method, path.replace("{id}", id), body=body, content_type=content_type, query=query)
+    described = ALL.description["paths"].get(path)
+    if described is None or method.lower() not in described:
+        assert answer["statusCode"] == (404 if described is None else 405)
+    else:
+        ALL.check(path, method.lower(), answer)
+
+
+@settings(max_examples=100, deadline=None)
+@given(kind=st.sampled_from(["image/png", "image/tiff", ""]) | JUNK, length=st.integers() | JUNK, more=st.booleans())
+def test_whatever_is_to_be_uploaded_is_answered_as_described(kind: object, length: object, more: bool) -> None:
+    content = {"content_type": kind, "bytes": length, **({"x": 1} if more else {})}
+    answer = ALL.ask("POST", "/uploads", body=json.dumps(content).encode(), content_type="application/json")
+    assert answer["statusCode"] in (201, 400, 413, 415), answer
+    ALL.check("/uploads", "post", answer)

@@ -8,6 +8,7 @@ import pytest
 from lambda_src.predict.endpoint import Classification, Wish
 from lambda_src.predict.links import Link
 from lambda_src.predict.refusals import STATUS_OF_CODE, Refusal
+from tests.lambda_src.events import sample
 from tests.lambda_src.predict.samples import (
     JPEG,
     PREDICTIONS,
@@ -56,6 +57,29 @@ def test_every_way_of_asking_gets_the_same_answer(harness: Harness, event: dict[
         "variant": "primary",
         "request_id": "request-1",
     }
+
+
+def test_a_recorded_event_of_an_http_api_is_answered(harness: Harness) -> None:
+    answer = harness.answer(sample("http_api_v2"))
+    assert answer["statusCode"] == 200
+    assert harness.fetcher.links == [Link("images.example.com", "/dog.jpg")]
+    assert harness.endpoint.asked == [(JPEG, "image/jpeg", Wish(2))]
+    assert (harness.log[0]["route"], harness.log[0]["url_host"]) == ("POST /predict", "images.example.com")
+
+
+def test_a_recorded_direct_event_of_the_course_is_answered(harness: Harness) -> None:
+    answer = harness.answer(sample("direct"))
+    assert answer["statusCode"] == 200
+    assert harness.fetcher.links == [Link("images.example.com", "/dog.jpg")]
+    assert harness.log[0]["route"] == "direct"
+
+
+def test_who_asked_is_not_logged(harness: Harness) -> None:
+    event = sample("http_api_v2")
+    harness.answer(event)
+    line, caller = json.dumps(harness.log), event["requestContext"]["authorizer"]["iam"]
+    for said in (event["headers"]["user-agent"], event["headers"]["x-forwarded-for"], *filter(None, caller.values())):
+        assert said not in line
 
 
 def test_the_endpoint_gets_the_type_that_the_bytes_show(harness: Harness) -> None:
