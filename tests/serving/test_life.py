@@ -71,13 +71,18 @@ def test_damaged_artefact_is_refused_with_its_reason(
     )
 
 
-def test_damage_to_the_network_is_told_by_its_hash_and_nothing_else(model_dir: Path) -> None:
-    """It is hashed while ONNX Runtime reads it already."""
-    network = (model_dir / "model.onnx").read_bytes()
-    (model_dir / "model.onnx").write_bytes(network.replace(b"kernel_shape", b"\xe5ernel_shape", 1))
+@pytest.mark.parametrize(
+    ("name", "from_", "to"),
+    [("model.onnx", b"kernel_shape", b"\xe5ernel_shape"), ("model.pt", b"PK", b"KP")],
+    ids=["network", "weights"],
+)
+def test_damage_is_told_by_the_hash_and_nothing_else(model_dir: Path, name: str, from_: bytes, to: bytes) -> None:
+    """Files are hashed while ONNX Runtime reads the network already, and the worker warms up."""
+    path = model_dir / name
+    path.write_bytes(path.read_bytes().replace(from_, to, 1))
     result = refused("--model", str(model_dir), "--port", "0")
     assert result.returncode == 1
-    assert f"{model_dir}/model.onnx: its SHA-256 is " in result.stderr
+    assert f"{path}: its SHA-256 is " in result.stderr
     assert (result.stderr.count("\n"), result.stdout) == (1, "")
 
 
