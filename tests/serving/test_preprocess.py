@@ -1,6 +1,8 @@
 """What decoding promises beyond being equal to training's."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -55,12 +57,27 @@ def test_picture_at_the_pixel_limit_is_taken() -> None:
     assert decode(jpeg(150, 100), RECIPE, Limits(15_000)).shape == (64, 64, 3)
 
 
-def test_memory_that_is_not_there_is_no_fault_of_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    def exhausted(*_arguments: object) -> None:
-        raise MemoryError
+DAMAGE = (
+    *(OSError, SyntaxError, ValueError, KeyError, IndexError, TypeError, EOFError, AttributeError, AssertionError),
+    *(OverflowError, ZeroDivisionError, RuntimeError, RecursionError, NotImplementedError, struct.error, zlib.error),
+)
+ANSWERS: dict[type[Exception], int] = dict.fromkeys(DAMAGE, 422) | {
+    Image.DecompressionBombError: 413,
+    Image.DecompressionBombWarning: 413,
+    MemoryError: 503,
+}
 
-    monkeypatch.setattr(preprocess, "prepare", exhausted)
-    assert refusal(jpeg()).status == 503
+
+@pytest.mark.parametrize("step", ["opened", "draft", "prepare"])
+@pytest.mark.parametrize("raised", ANSWERS, ids=lambda kind: kind.__name__)
+def test_whatever_pillow_raises_is_an_answer(
+    monkeypatch: pytest.MonkeyPatch, raised: type[Exception], step: str
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise raised("it")
+
+    monkeypatch.setattr(preprocess, step, fail)
+    assert refusal(jpeg()).status == ANSWERS[raised]
 
 
 @pytest.mark.parametrize("format_name", ["BMP", "TIFF", "PPM", "ICO", "TGA", "EPS"])
