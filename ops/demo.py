@@ -13,8 +13,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import boto3
 from botocore.credentials import Credentials
@@ -25,6 +25,11 @@ from config import load_stage
 from config.names import Names
 from local import control
 from ops import cdk
+from ops.account import Account
+from ops.asking.answer import AnswerError
+from ops.asking.pictures import Picture
+from ops.asking.through_api import ThroughApi
+from ops.asking.ways import api_way
 from ops.console import Steps
 from ops.data.check import Terms, check
 from ops.data.dataset import DataSet
@@ -33,8 +38,10 @@ from ops.data.shelf import Shelf
 from ops.data.source import folder_of
 from ops.data.transfer import Pace, Way
 from ops.data.wire import Wire
-from ops.predictions import Prediction, predict
-from ops.promotion import Promoted, approve, written
+from ops.errors import OperatorError
+from ops.models.deciding import when
+from ops.models.registry import Registry, registered
+from ops.models.stage_file import Promoted, with_model
 from ops.training_run import Runs
 
 STAGE = "local"
@@ -45,6 +52,15 @@ STAGES = cdk.ROOT / ".whippet" / "stages"
 # Few and easily told apart: enough to see the whole way, in a minute of training.
 DRAWN = ("--train=400", "--valid=80", "--test=80", "--labels=blue_circle,checkerboard,red_circle,ring")
 SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Prediction:
+    image: str
+    label: str
+    probability: float
+    model_version: str
+    milliseconds: float
 
 
 @dataclass(frozen=True)
@@ -91,14 +107,23 @@ def run_demo(steps: Steps, own_data: str | None = None) -> Demo:
     promoted = train(steps, environment, names, dataset)
     _write_stage(promoted)
     stacks = _deploy(steps, environment, f"Deploy it with version {promoted.version} of the model")
-    url = outputs(cloudformation, names.stack("api"))["Url"]
     with steps.step("Predict through API, function and endpoint") as remark:
-        page_url, reach = page(url, running.facts.http_port)
-        shown = dataset.examples()
-        predictions = [predict(reach, urlsplit(page_url).netloc, shown[label]) for label in sorted(shown)[:SHOWN]]
+        account = Account(config.stage.region, environment)
+        found = outputs(cloudformation, names.stack("api"))
+        way = api_way(account, config.api, found, client("s3", environment))
+        page_url, shown = f"http://{way.target.host}/", dataset.examples()
+        predictions = [_predicted(way, shown[label]) for label in sorted(shown)[:SHOWN]]
         remark.text = f"{len(predictions)} images"
     labels = {path.name: label for label, path in shown.items()}
     return Demo(page_url, promoted.version, labels, predictions, stacks, steps.seconds)
+
+
+def _predicted(way: ThroughApi, file: Path) -> Prediction:
+    try:
+        found = way.ask(Picture(file.name, file=file))
+    except AnswerError as error:
+        raise OperatorError(str(error)) from None
+    return Prediction(found.image, found.label, found.probability, found.model_version, found.milliseconds["total"])
 
 
 def _deploy(steps: Steps, environment: dict[str, str], title: str) -> dict[str, int]:
@@ -155,7 +180,7 @@ def train(steps: Steps, environment: dict[str, str], names: Names, dataset: Data
             for step in runs.follow(known):
                 steps.done(f"  {step.name}", round(step.seconds, 2))
     with steps.step("Promote the model") as remark:
-        promoted = approve(sagemaker, runs.registered(known), reason="make demo")
+        promoted = _approve(client("sts", environment), sagemaker, runs.registered(known))
         remark.text = f"version {promoted.version}, {promoted.artifact}"
     return promoted
 
@@ -177,17 +202,18 @@ def _counting(show: Callable[[int], None]) -> Callable[[int, int], None]:
     return tell
 
 
+def _approve(sts: Any, sagemaker: Any, package: str) -> Promoted:  # noqa: ANN401
+    version = registered(sagemaker, package)
+    by = str(sts.get_caller_identity()["Arn"])
+    Registry(sagemaker, "").approve(version, reason="make demo", by=by, at=when())
+    return Promoted(version.artifact, str(version.number))
+
+
 def _write_stage(promoted: Promoted) -> None:
     """Beside the repository's own file, which says what the first deploy serves."""
     tracked = (cdk.ROOT / "config" / f"{STAGE}.toml").read_text()
     STAGES.mkdir(parents=True, exist_ok=True)
-    (STAGES / f"{STAGE}.toml").write_text(written(tracked, promoted))
-
-
-def page(api_url: str, http_port: int) -> tuple[str, str]:
-    """Where a browser finds the page, and the address to connect to: not every resolver knows names below localhost."""
-    api_id = str(urlsplit(api_url).hostname).split(".", maxsplit=1)[0]
-    return f"http://{api_id}.execute-api.localhost:{http_port}/", f"127.0.0.1:{http_port}"
+    (STAGES / f"{STAGE}.toml").write_text(with_model(tracked, promoted))
 
 
 def client(service: str, environment: dict[str, str]) -> Any:  # noqa: ANN401  (boto3 makes its clients at run time)

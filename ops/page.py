@@ -8,23 +8,16 @@ import argparse
 import http.client
 import json
 import re
-import ssl
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
 
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-
-from ops.account import Account
+from ops.asking.target import LOOPBACK as HOST
+from ops.asking.target import TIMEOUT_SECONDS, Target, target_of
 from ops.errors import OperatorError
 from ops.stage import Stage
 
-HOST = "127.0.0.1"
-TIMEOUT_SECONDS = 35
 MAX_BODY_BYTES = 10_000_000  # what an HTTP API takes
 ROUTES = {("GET", "/"), ("GET", "/healthz"), ("GET", "/openapi.json"), ("POST", "/predict")}
 RESULT = re.compile(r"/results/[A-Za-z0-9_-]{1,64}")
@@ -37,15 +30,6 @@ PASSED_BACK = (
 FORBIDDEN, NOT_FOUND, TOO_LARGE, LENGTH_REQUIRED, BAD_GATEWAY = 403, 404, 413, 411, 502
 
 
-@dataclass(frozen=True)
-class Target:
-    """Where the API answers, and how a request for it is made right."""
-
-    host: str
-    connect: Callable[[], http.client.HTTPConnection]
-    sign: Callable[[str, str, bytes, Mapping[str, str]], dict[str, str]]
-
-
 def run(arguments: argparse.Namespace) -> int:
     stage = Stage.open(arguments.stage, arguments.stages)
     with open_page(target_of(stage.account, stage.output("api", "Url")), arguments.port) as server:
@@ -56,34 +40,6 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.flush()
         server.serve_forever(poll_interval=0.1)
     return 0
-
-
-def target_of(account: Account, url: str) -> Target:
-    """On AWS over TLS; in the embedded AWS over the plain port on loopback that serves its APIs to browsers."""
-    parts = urlsplit(url)
-    credentials = account.credentials()
-    if account.http_port is None:
-        host = str(parts.hostname)
-        context = ssl.create_default_context()
-
-        def connect() -> http.client.HTTPConnection:
-            return http.client.HTTPSConnection(host, timeout=TIMEOUT_SECONDS, context=context)
-    else:
-        api_id = str(parts.hostname).split(".", maxsplit=1)[0]
-        host = f"{api_id}.execute-api.localhost:{account.http_port}"
-
-        def connect() -> http.client.HTTPConnection:
-            return http.client.HTTPConnection(HOST, int(account.http_port or 0), timeout=TIMEOUT_SECONDS)
-
-    def sign(method: str, path: str, body: bytes, headers: Mapping[str, str]) -> dict[str, str]:
-        scheme = "https" if account.http_port is None else "http"
-        request = AWSRequest(method=method, url=f"{scheme}://{host}{path}", data=body, headers=dict(headers))
-        request.headers["Host"] = host
-        # Frozen anew each time: temporary credentials are renewed while the page is open.
-        SigV4Auth(credentials.get_frozen_credentials(), "execute-api", account.region).add_auth(request)
-        return dict(request.headers.items())
-
-    return Target(host, connect, sign)
 
 
 def open_page(target: Target, port: int) -> ThreadingHTTPServer:

@@ -99,8 +99,9 @@ class TransformJobs:
             work = Transform(job, request, inputs, outputs, instances)
             ahead = request.get("MaxConcurrentTransforms", 1) * len(instances)
             with ThreadPoolExecutor(ahead) as pool:
-                for _ in pool.map(work.one, range(len(keys)), keys):
-                    pass
+                failures = [one for one in pool.map(work.attempt, range(len(keys)), keys) if one is not None]
+        if failures:
+            raise failures[0]
         status = "Stopped" if job.stopping.is_set() else "Completed"
         return {"TransformJobStatus": status, "TransformEndTime": now()}
 
@@ -148,6 +149,14 @@ class Transform:
     inputs: Store
     outputs: Store
     instances: list[Instance]
+
+    def attempt(self, number: int, key: str) -> JobFailed | None:
+        """One object that fails fails the job in the end, and not the objects after it."""
+        try:
+            self.one(number, key)
+        except JobFailed as error:
+            return error
+        return None
 
     def one(self, number: int, key: str) -> None:
         """An object's answers, beside where it stood below the input's prefix, as KEY.out."""

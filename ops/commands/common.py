@@ -11,5 +11,5 @@ def add_stage(parser: argparse.ArgumentParser, what: str = "the stage that is me
     )
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
+def add_json(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--json", action="store_true", help="print the result as JSON; progress goes to standard error")

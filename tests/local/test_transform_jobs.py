@@ -91,6 +91,16 @@ def test_a_refused_record_fails_the_job_in_the_containers_words(embedded):
     assert found["FailureReason"] == "ClientError: The container answered 422 to in/a: no such breed"
 
 
+def test_an_object_that_fails_takes_no_other_with_it(embedded):
+    bucket = embedded.bucket()
+    for key, body in {"a": b'{"status": 422}', "b": b"{}", "c": b"{}"}.items():
+        embedded.put(bucket, f"in/{key}", body)
+    found = ended(embedded, transform(embedded, bucket), "transform")
+    assert found["TransformJobStatus"] == "Failed"
+    there = embedded.client("s3").list_objects_v2(Bucket=bucket, Prefix="out/")["Contents"]
+    assert [one["Key"] for one in there] == ["out/b.out", "out/c.out"]
+
+
 def test_a_role_that_may_not_write_fails_its_job(embedded):
     bucket = embedded.bucket()
     embedded.put(bucket, "in/a", b"{}")

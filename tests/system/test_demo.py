@@ -13,7 +13,7 @@ from local.home import LocalError
 from ops import demo
 from ops.__main__ import main
 from ops.console import Steps
-from ops.promotion import Promoted
+from ops.models.stage_file import Promoted
 from tests.system.deployed import IMAGE, ROOMS
 
 pytestmark = pytest.mark.xdist_group("deployed")

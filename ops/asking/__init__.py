@@ -1,0 +1,1 @@
+"""Asking the deployed model: one picture or many, through the API, the function or the endpoint, or as a batch."""

@@ -1,0 +1,135 @@
+"""Pictures in, labels with probabilities out, and where the time went: `python -m ops predict`."""
+
+import argparse
+import csv
+import os
+import statistics
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from ops.asking.answer import Answered, AnswerError
+from ops.asking.pictures import Picture, PictureError, found
+from ops.asking.ways import Way, api_way, endpoint_way, function_way
+from ops.console import answer
+from ops.errors import OperatorError, WorkFailed
+from ops.stage import Stage
+
+HOPS = ("api", "lambda", "function", "fetch", "endpoint", "model", "total")
+MOST_TOP_K = 1000
+TOKEN_VARIABLE = "WHIPPET_TOKEN"  # noqa: S105 - a variable's name
+
+
+def run(arguments: argparse.Namespace) -> int:
+    stage = Stage.open(arguments.stage, arguments.stages)
+    if arguments.top_k is not None and not 1 <= arguments.top_k <= MOST_TOP_K:
+        raise OperatorError(f"--top-k {arguments.top_k}: it must be from 1 to {MOST_TOP_K}.")
+    pictures = found(arguments.image, stage.client("s3"))
+    answers = _asked(_way(stage, arguments), pictures, max(1, arguments.at_once))
+    wrong = [one for one in answers if one.error]
+    if arguments.csv:
+        _write_csv(answers)
+    else:
+        data = {"via": arguments.via, "answers": [asdict(one) for one in answers], "typical_ms": typical(answers)}
+        answer(arguments, data, lambda console: show(console, answers))
+    for one in wrong:
+        sys.stderr.write(f"{one.error}\n")
+    return WorkFailed.status if wrong else 0
+
+
+def _asked(way: Way, pictures: list[Picture], at_once: int) -> list[Answered]:
+    """In their order. A picture that fails says so in its place; what concerns all of them ends it all."""
+
+    def one(picture: Picture) -> Answered:
+        try:
+            return way.ask(picture)
+        except (AnswerError, PictureError) as error:
+            return Answered(picture.name, error=str(error))
+
+    console = Console(stderr=True)
+    shown = console.is_terminal and len(pictures) > 1
+    with (
+        ThreadPoolExecutor(min(at_once, len(pictures))) as pool,
+        Progress(console=console, transient=True, disable=not shown) as progress,
+    ):
+        return list(progress.track(pool.map(one, pictures), total=len(pictures), description="Predict"))
+
+
+def _way(stage: Stage, arguments: argparse.Namespace) -> Way:
+    if arguments.via == "lambda":
+        return function_way(stage, arguments.top_k, arguments.wait)
+    if arguments.via == "endpoint":
+        return endpoint_way(stage, arguments.top_k, arguments.wait)
+    token = arguments.token or os.environ.get(TOKEN_VARIABLE)
+    return api_way(
+        stage.account,
+        stage.config.api,
+        stage.outputs("api"),
+        stage.client("s3"),
+        token=token,
+        top_k=arguments.top_k,
+        wait_seconds=arguments.wait,
+    )
+
+
+def typical(answers: list[Answered]) -> dict[str, float]:
+    """The median of each hop."""
+    return {
+        hop: round(statistics.median(spent), 2)
+        for hop in HOPS
+        if (spent := [one.milliseconds[hop] for one in answers if hop in one.milliseconds])
+    }
+
+
+def show(console: Console, answers: list[Answered]) -> None:
+    good = [one for one in answers if not one.error]
+    if not good:
+        return
+    several = max(len(one.predictions) for one in good) > 1
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("image", "label", "probability", "ms"):
+        right = heading in {"probability", "ms"}
+        table.add_column(heading, justify="right" if right else "left", overflow="fold", no_wrap=right)
+    for one in good:
+        for rank, found_label in enumerate(one.predictions):
+            table.add_row(
+                Text(one.image if rank == 0 else ""),
+                Text(str(found_label["label"])),
+                f"{found_label['probability']:.4f}",
+                f"{one.milliseconds['total']:.0f}" if rank == 0 else "",
+            )
+        if several and one is not good[-1]:
+            table.add_row("", "", "", "")
+    console.print(table)
+    versions = ", ".join(sorted({f"{one.model_version}{f' ({one.variant})' if one.variant else ''}" for one in good}))
+    console.print(f"\nModel {versions}", markup=False)
+    spent = typical(good)
+    parts = [f"{hop} {spent[hop]:.1f}" for hop in HOPS if hop in spent]
+    console.print(f"Typical ms spent at each hop: {', '.join(parts)}")
+
+
+def _write_csv(answers: list[Answered]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["image", "rank", "label", "probability", "model_version", "variant", "total_ms", "error"])
+    for one in answers:
+        total = one.milliseconds.get("total", "")
+        rows: list[dict[str, Any]] = one.predictions or [{"label": "", "probability": ""}]
+        for rank, found_label in enumerate(rows, start=1):
+            writer.writerow(
+                [
+                    one.image,
+                    rank if one.predictions else "",
+                    found_label["label"],
+                    found_label["probability"],
+                    one.model_version,
+                    one.variant,
+                    total,
+                    one.error,
+                ]
+            )

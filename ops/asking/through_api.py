@@ -1,0 +1,133 @@
+"""Through the API: pictures in the request, large ones by a signed upload, links by their address."""
+
+import http.client
+import json
+import ssl
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from ops.asking.answer import Answered, AnswerError, hops, read, refusal
+from ops.asking.pictures import Picture, kind_of
+from ops.asking.target import TIMEOUT_SECONDS, Target
+
+OK, CREATED, ACCEPTED = 200, 201, 202
+UNAUTHORIZED, FORBIDDEN = 401, 403
+JSON = {"Content-Type": "application/json"}
+STALE = (ConnectionResetError, BrokenPipeError, http.client.RemoteDisconnected)
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+
+@dataclass
+class ThroughApi:
+    target: Target
+    s3: Any
+    top_k: int | None
+    max_image_bytes: int
+    max_upload_bytes: int
+    wait_seconds: float
+    poll_seconds: float
+    upload_context: ssl.SSLContext
+    _own: threading.local = field(default_factory=threading.local)
+
+    def ask(self, picture: Picture) -> Answered:
+        began = time.monotonic()
+        reply = self._predicted(picture)
+        if reply.status == ACCEPTED:
+            reply = self._result(picture.name, reply)
+        total = (time.monotonic() - began) * 1000
+        if reply.status != OK:
+            raise self._refused(picture.name, reply)
+        said = read(picture.name, reply.body)
+        spent, steps = hops("api", total, reply.headers.get("server-timing", ""))
+        return Answered(picture.name, said["predictions"], said["model_version"], said["variant"], spent, steps)
+
+    def _predicted(self, picture: Picture) -> Reply:
+        path = "/predict" + (f"?top_k={self.top_k}" if self.top_k else "")
+        if picture.url:
+            return self._send("POST", path, json.dumps({"url": picture.url}).encode(), JSON)
+        content = picture.read(self.s3)
+        kind = kind_of(content, picture.name)
+        if len(content) <= self.max_image_bytes:
+            return self._send("POST", path, content, {"Content-Type": kind})
+        if len(content) > self.max_upload_bytes:
+            raise AnswerError(
+                f"{picture.name} has {len(content):,} bytes; the API takes {self.max_image_bytes:,} in a request and "
+                f"{self.max_upload_bytes:,} by upload: scale it down, or ask with --via endpoint."
+            )
+        key = self._uploaded(picture.name, content, kind)
+        return self._send("POST", path, json.dumps({"s3": {"key": key}}).encode(), JSON)
+
+    def _uploaded(self, name: str, content: bytes, kind: str) -> str:
+        wanted = json.dumps({"content_type": kind, "bytes": len(content)}).encode()
+        offered = self._send("POST", "/uploads", wanted, JSON)
+        if offered.status != CREATED:
+            raise self._refused(name, offered)
+        place = json.loads(offered.body)
+        url = urlsplit(place["url"])
+        connection = http.client.HTTPSConnection(
+            str(url.hostname), url.port, timeout=TIMEOUT_SECONDS, context=self.upload_context
+        )
+        try:
+            connection.request(place["method"], f"{url.path}?{url.query}", content, place["headers"])
+            answer = connection.getresponse()
+            body = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise AnswerError(f"{name}: its upload to S3 broke off: {error}.") from None
+        finally:
+            connection.close()
+        if answer.status != OK:
+            raise refusal(name, "S3", answer.status, body)
+        return str(place["key"])
+
+    def _result(self, name: str, accepted: Reply) -> Reply:
+        """What an asynchronous endpoint finds, in its time."""
+        location, until = accepted.headers.get("location", ""), time.monotonic() + self.wait_seconds
+        reply = accepted
+        while reply.status == ACCEPTED:
+            if time.monotonic() > until:
+                raise AnswerError(
+                    f"{name}: no result within {self.wait_seconds:g} s; it will be at {location}; --wait waits longer."
+                )
+            time.sleep(self.poll_seconds)
+            reply = self._send("GET", location, b"", {})
+        return reply
+
+    def _refused(self, name: str, reply: Reply) -> AnswerError:
+        if reply.status == UNAUTHORIZED:
+            return AnswerError(f"{name}: the API does not take this token: it may have expired; get a new one.")
+        if reply.status == FORBIDDEN:
+            return AnswerError(f"{name}: the API does not let these credentials predict: they need execute-api:Invoke.")
+        return refusal(name, "the API", reply.status, reply.body)
+
+    def _send(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Reply:
+        """Over a connection of this thread's own; one that went stale is made anew, once."""
+        signed = self.target.sign(method, path, body, headers)
+        kept = getattr(self._own, "connection", None)
+        try:
+            if kept is not None:
+                try:
+                    return self._exchange(kept, method, path, body, signed)
+                except STALE:
+                    kept.close()
+            self._own.connection = self.target.connect()
+            return self._exchange(self._own.connection, method, path, body, signed)
+        except (OSError, http.client.HTTPException) as error:
+            self._own.connection = None
+            raise AnswerError(f"The API at {self.target.host} cannot be reached: {error}.") from None
+
+    @staticmethod
+    def _exchange(
+        connection: http.client.HTTPConnection, method: str, path: str, body: bytes, headers: dict[str, str]
+    ) -> Reply:
+        connection.request(method, path, body or None, headers)
+        answer = connection.getresponse()
+        return Reply(answer.status, answer.headers, answer.read())

@@ -1,0 +1,88 @@
+"""Another instance type, or a variant less, in two deploys that are shown before the first begins."""
+
+import argparse
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+
+from ops.console import Steps, answer, fail
+from ops.errors import OperatorError, Refused, WorkFailed
+from ops.models.change import StageChange
+from ops.models.live import Live, live
+from ops.models.resize_plan import Plan, Wanted, planned
+from ops.models.serving_change import some
+from ops.models.stage_file import checked, write
+from ops.stage import Stage
+
+# The alarms of a variant that goes are in Operations.
+ROOMS = ("serving", "operations")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    stage, steps = Stage.open(arguments.stage, arguments.stages), Steps()
+    if stage.config.serving.mode == "serverless":
+        raise OperatorError('serving.mode = "serverless" has no instances: there is nothing to resize.')
+    kind = arguments.instance_type
+    wanted = Wanted(f"ml.{kind.removeprefix('ml.')}" if kind else None, arguments.remove_variant)
+    path = stage.folder / f"{stage.name}.toml"
+    serving, text = live(stage), path.read_text(encoding="utf-8")
+    plan = planned(text, wanted, serving, scaled=is_scaled(stage, serving))
+    for step in plan.steps:
+        checked(step.text, path)
+    data: dict[str, Any] = {"change": str(wanted), "steps": [step.title for step in plan.steps], "done": []}
+    if not plan.steps:
+        return answer(arguments, data, lambda console: console.print(f"{wanted}: it is so already.", markup=False))
+    told(stage, wanted, serving, plan)
+    if not arguments.yes and not confirmed(stage):
+        return fail("Nothing was touched.")
+    for number, step in enumerate(plan.steps):
+        with StageChange(stage, steps, ROOMS) as change:
+            if number == 0:
+                _refuse_others(change, plan, insist=arguments.with_other_changes)
+            assembly = change.synthesized(step.text, "after", "Synthesize")
+            # In the file before the deploy: what is deployed is what the file says, an interruption or not.
+            write(path, step.text)
+            change.deploy(assembly, step.title)
+        data["done"].append(step.title)
+    found = live(stage)
+    if not wanted.is_live(found):
+        raise WorkFailed(f"{found.endpoint} serves as before: SageMaker has gone back by itself; run it again.")
+    data["endpoint"] = asdict(found)
+    return answer(arguments, data, lambda console: console.print(f"{wanted}: done.", markup=False))
+
+
+def is_scaled(stage: Stage, serving: Live) -> bool:
+    """Whether any of its variants is registered with Application Auto Scaling."""
+    ids = [f"endpoint/{serving.endpoint}/variant/{one.variant}" for one in serving.variants if not one.shadow]
+    found = stage.client("application-autoscaling").describe_scalable_targets(
+        ServiceNamespace="sagemaker", ResourceIds=ids
+    )
+    return bool(found["ScalableTargets"])
+
+
+def _refuse_others(change: StageChange, plan: Plan, *, insist: bool) -> None:
+    others = change.other_changes(change.synthesized(plan.as_deployed, "before", "Synthesize what is deployed"))
+    if others and not insist:
+        raise Refused(
+            f"The checkout differs from what is deployed in more than this ({some(others)}), which these deploys would "
+            "take along: deploy that first, or say --with-other-changes."
+        )
+
+
+def told(stage: Stage, wanted: Wanted, serving: Live, plan: Plan) -> None:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    now = ", ".join(f"{one.variant} on {one.instance_type}" for one in serving.variants)
+    console.print(f"{wanted}, for {serving.endpoint} ({now}). Deploys, one after the other:", markup=False)
+    for number, step in enumerate(plan.steps, start=1):
+        console.print(f"  {number}. {step.title}", markup=False)
+    console.print(f"Each writes {stage.folder / stage.name}.toml first. Instances keep their number.", markup=False)
+
+
+def confirmed(stage: Stage) -> bool:
+    if not sys.stdin.isatty():
+        raise OperatorError("Nobody can be asked here: say `--yes` if this is to be done.")
+    sys.stderr.write(f"Type {stage.name} to begin: ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip() == stage.name
