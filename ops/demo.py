@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -110,9 +111,9 @@ def run_demo(steps: Steps, own_data: str | None = None) -> Demo:
     with steps.step("Predict through API, function and endpoint") as remark:
         account = Account(config.stage.region, environment)
         found = outputs(cloudformation, names.stack("api"))
-        way = api_way(account, config.api, found, client("s3", environment))
-        page_url, shown = f"http://{way.target.host}/", dataset.examples()
-        predictions = [_predicted(way, shown[label]) for label in sorted(shown)[:SHOWN]]
+        with closing(api_way(account, config.api, found, client("s3", environment))) as way:
+            page_url, shown = f"http://{way.target.host}/", dataset.examples()
+            predictions = [_predicted(way, shown[label]) for label in sorted(shown)[:SHOWN]]
         remark.text = f"{len(predictions)} images"
     labels = {path.name: label for label, path in shown.items()}
     return Demo(page_url, promoted.version, labels, predictions, stacks, steps.seconds)

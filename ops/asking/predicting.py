@@ -1,6 +1,7 @@
 """Pictures in, labels with probabilities out, and where the time went: `python -m ops predict`."""
 
 import argparse
+import contextlib
 import csv
 import os
 import statistics
@@ -31,7 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.top_k is not None and not 1 <= arguments.top_k <= MOST_TOP_K:
         raise OperatorError(f"--top-k {arguments.top_k}: it must be from 1 to {MOST_TOP_K}.")
     pictures = found(arguments.image, stage.client("s3"))
-    answers = _asked(_way(stage, arguments), pictures, max(1, arguments.at_once))
+    with contextlib.closing(_way(stage, arguments)) as way:
+        answers = _asked(way, pictures, max(1, arguments.at_once))
     wrong = [one for one in answers if one.error]
     if arguments.csv:
         _write_csv(answers)

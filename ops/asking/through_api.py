@@ -1,9 +1,9 @@
 """Through the API: pictures in the request, large ones by a signed upload, links by their address."""
 
+import contextlib
 import http.client
 import json
 import ssl
-import threading
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,7 +36,8 @@ class ThroughApi:
     wait_seconds: float
     poll_seconds: float
     upload_context: ssl.SSLContext
-    _own: threading.local = field(default_factory=threading.local)
+    # Those that wait between requests; threads may ask at the same time.
+    _idle: list[http.client.HTTPConnection] = field(default_factory=list)
 
     def ask(self, picture: Picture) -> Answered:
         began = time.monotonic()
@@ -109,25 +110,29 @@ class ThroughApi:
         return refusal(name, "the API", reply.status, reply.body)
 
     def _send(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Reply:
-        """Over a connection of this thread's own; one that went stale is made anew, once."""
+        """Over a connection that is kept; one that went stale is made anew, once."""
         signed = self.target.sign(method, path, body, headers)
-        kept = getattr(self._own, "connection", None)
         try:
-            if kept is not None:
-                try:
-                    return self._exchange(kept, method, path, body, signed)
-                except STALE:
-                    kept.close()
-            self._own.connection = self.target.connect()
-            return self._exchange(self._own.connection, method, path, body, signed)
+            if self._idle:
+                with contextlib.suppress(*STALE):
+                    return self._exchange(self._idle.pop(), method, path, body, signed)
+            return self._exchange(self.target.connect(), method, path, body, signed)
         except (OSError, http.client.HTTPException) as error:
-            self._own.connection = None
             raise AnswerError(f"The API at {self.target.host} cannot be reached: {error}.") from None
 
-    @staticmethod
     def _exchange(
-        connection: http.client.HTTPConnection, method: str, path: str, body: bytes, headers: dict[str, str]
+        self, connection: http.client.HTTPConnection, method: str, path: str, body: bytes, headers: dict[str, str]
     ) -> Reply:
-        connection.request(method, path, body or None, headers)
-        answer = connection.getresponse()
-        return Reply(answer.status, answer.headers, answer.read())
+        try:
+            connection.request(method, path, body or None, headers)
+            answer = connection.getresponse()
+            found = Reply(answer.status, answer.headers, answer.read())
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+        return found
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()

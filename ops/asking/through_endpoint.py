@@ -30,6 +30,9 @@ class ThroughEndpoint:
     wait_seconds: float
     poll_seconds: float
 
+    def close(self) -> None:
+        """boto3's clients keep their own connections."""
+
     def ask(self, picture: Picture) -> Answered:
         content = picture.read(self.s3)
         told = {

@@ -29,6 +29,9 @@ class ThroughFunction:
     wait_seconds: float
     poll_seconds: float
 
+    def close(self) -> None:
+        """boto3's clients keep their own connections."""
+
     def ask(self, picture: Picture) -> Answered:
         event = self._event(picture)
         if self.top_k:

@@ -20,6 +20,8 @@ WAIT_SECONDS = 900.0
 class Way(Protocol):
     def ask(self, picture: Picture) -> Answered: ...
 
+    def close(self) -> None: ...
+
 
 def api_way(
     account: Account,
