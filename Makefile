@@ -7,7 +7,7 @@ PROJECT ?= whippet
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 
-.PHONY: help setup demo test test-slow lint checkov mutants synth bench-synth bench-serve bench-lambda bench-train starter-model sbom schema permissions bootstrap-policies clean
+.PHONY: help setup demo test test-slow lint checkov mutants synth bench-synth bench-serve bench-lambda bench-train bench-data starter-model sbom schema permissions bootstrap-policies clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bench-train: .venv/ready ## how fast training is beside the loop that users had 
 
 bench-lambda: .venv/ready ## what the predict function costs to start, to call and to attack, beside the course project's handler
 	@$(VENV)/python -m bench.function
+
+bench-data: .venv/ready ## how fast `ops data push` is beside a loop of upload_file and the AWS command line, which it installs apart; 10 minutes
+	@$(VENV)/python -m bench.data
 
 starter-model: .venv/ready ## train the starter model anew; it must come within half a point of the committed one
 	@$(VENV)/python -m training.starter

@@ -203,6 +203,8 @@ def sift(data: Path, files: list[Path]) -> tuple[dict[Path, Seen], dict[str, str
         try:
             if not _is_utf8("".join(file.parts[-2:])):
                 return "has a name that is no UTF-8; rename it"
+            if file.exists() and not file.is_file():
+                return "is no file"  # a pipe would be waited for
             picture = read(file, PROBE)
         except PictureError as error:
             return str(error)

@@ -122,7 +122,7 @@ class Bucket:
             left -= len(block)
         return b"".join(blocks)
 
-    def answer(self, request: Request, body: bytes) -> Answer:  # noqa: PLR0911 (one for each kind of request)
+    def answer(self, request: Request, body: bytes) -> Answer:  # noqa: PLR0911, PLR0912 (one for each kind)
         about = f"{request.method} {'object' if request.key else 'bucket'}"
         query = request.query
         match about:
@@ -153,6 +153,8 @@ class Bucket:
                 for one in ElementTree.fromstring(body).iter(f"{NAMESPACE}Key"):  # noqa: S314 (our own client's)
                     self.objects.pop(str(one.text), None)
                 return _xml("<DeleteResult/>")
+            case "POST bucket":
+                return _of_the_account(dict(parse_qsl(body.decode())))
             case "DELETE object" if "uploadId" in query:
                 self.uploads.pop(query["uploadId"], None)
                 return 204, {}, b""
@@ -248,6 +250,24 @@ def running(bucket: Bucket) -> Callable[[], None]:
         thread.join()
 
     return stop
+
+
+def _of_the_account(asked: Mapping[str, str]) -> Answer:
+    """What the command line asks before it pushes: whose credentials these are, and where the bucket is."""
+    if asked["Action"] == "GetCallerIdentity":
+        return _xml(
+            "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111122223333</Account>"
+            "</GetCallerIdentityResult></GetCallerIdentityResponse>"
+        )
+    if not asked.get("StackName", "").endswith("-data"):
+        said = f"<Code>ValidationError</Code><Message>Stack {asked.get('StackName')} does not exist</Message>"
+        return 400, {}, f"<ErrorResponse><Error>{said}</Error></ErrorResponse>".encode()
+    return _xml(
+        "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>data</StackName>"
+        "<StackStatus>CREATE_COMPLETE</StackStatus><CreationTime>2026-01-01T00:00:00Z</CreationTime><Outputs><member>"
+        "<OutputKey>BucketName</OutputKey><OutputValue>bucket</OutputValue></member></Outputs></member></Stacks>"
+        "</DescribeStacksResult></DescribeStacksResponse>"
+    )
 
 
 def _request(head: str) -> Request:

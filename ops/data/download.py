@@ -47,7 +47,7 @@ def download(address: str, folder: Path) -> Path:
     """The file, fetched unless it was before."""
     if urlsplit(address).scheme != "https":
         raise OperatorError(f"{address}: data sets are fetched over https only.")
-    place = folder / f"{hashlib.sha256(address.encode()).hexdigest()[:16]}.zip"
+    place = place_of(address, folder)
     if place.exists():
         return place
     begun = Begun(place.with_suffix(".part"), place.with_suffix(".tag"))
@@ -59,6 +59,10 @@ def download(address: str, folder: Path) -> Path:
     except OSError as error:
         raise OperatorError(f"{error.filename or begun.file} cannot be written ({error.strerror}). {GOES_ON}") from None
     return place
+
+
+def place_of(address: str, folder: Path) -> Path:
+    return folder / f"{hashlib.sha256(address.encode()).hexdigest()[:16]}.zip"
 
 
 def _fetch_all(address: str, begun: Begun) -> None:

@@ -1,6 +1,7 @@
 """What a data set and its pictures may be called, since the names become keys in S3."""
 
 import re
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ops.errors import OperatorError, Refused
@@ -16,7 +17,7 @@ SHOWN = 5
 def name_of(source: str, wanted: str | None = None) -> str:
     """The wanted name, or one made from a folder's, a zip's or an address's own: `dogImages.zip` is `dogimages`."""
     if wanted is None:
-        last = unquote(urlsplit(source).path if "://" in source else source).rstrip("/").rsplit("/", 1)[-1]
+        last = unquote(urlsplit(source).path).rsplit("/", 1)[-1] if "://" in source else Path(source).absolute().name
         made = re.sub(r"[^a-z0-9]+", "-", last.lower().removesuffix(".zip")).strip("-")[:LONGEST_NAME].rstrip("-")
         if made:
             return made

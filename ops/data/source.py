@@ -24,7 +24,8 @@ def _folder_of(source: str) -> Path:
     if "://" in source:
         archive = download(source, DOWNLOADS)
         if not zipfile.is_zipfile(archive):
-            begins = archive.open("rb").read(HEAD_BYTES)
+            with archive.open("rb") as opened:
+                begins = opened.read(HEAD_BYTES)
             archive.unlink()
             raise OperatorError(f"{source} is no zip, it begins with {begins!r}: name the address of the file itself.")
         return _heart_of(unpacked(archive, DOWNLOADS))

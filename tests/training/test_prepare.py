@@ -1,9 +1,11 @@
 """The first step of a pipeline: what it takes, what it leaves out and names, and how it splits."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -181,3 +183,59 @@ def test_copies_across_splits_are_refused_by_choice(
         "1 pictures stand in two splits, so that accuracy would say too much: train/ring/copy.jpg"
         in capsys.readouterr().err
     )
+
+
+def test_what_is_no_file_of_pixels_is_named_and_waited_for_by_nobody(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = Path(shutil.copytree(pictures, tmp_path / "data"))
+    ring = data / "train" / "ring"
+    os.mkfifo(ring / "pipe.jpg")
+    (ring / "folder.jpg").mkdir()
+    (ring / "leads nowhere.jpg").symlink_to("nothing.jpg")
+    (ring / "linked.jpg").symlink_to(
+        data / "train" / "star" / min(entry.name for entry in (data / "train" / "star").iterdir())
+    )
+    (ring / "more").mkdir()
+    shutil.copy(ring / "linked.jpg", ring / "more" / "deep.jpg")
+    Path(os.fsdecode(os.fsencode(ring) + b"/caf\xe9.jpg")).write_bytes(b"x")
+    assert run(data, tmp_path / "out") == 0
+    assert report(tmp_path / "out")["left_out"] == {
+        "train/ring/caf\\xe9.jpg": "has a name that is no UTF-8; rename it",
+        "train/ring/folder.jpg": "is no file",
+        "train/ring/leads nowhere.jpg": "cannot be read (No such file or directory)",
+        "train/ring/pipe.jpg": "is no file",
+        "train/ring/more/deep.jpg": "lies in a folder below its class's; move it up",
+    }
+    assert "left out: train/ring/caf\\xe9.jpg has a name" in capsys.readouterr().out
+
+
+def test_a_folder_that_cannot_be_read_is_not_passed_over(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = Path.iterdir
+
+    def iterdir(folder: Path) -> Iterator[Path]:
+        if folder.name == "star":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert run(pictures, tmp_path / "out") == 1
+    assert "train/star: cannot be read (Permission denied)" in capsys.readouterr().err
+
+
+def test_a_plan_copies_nothing_and_holds_all_that_is_wrong(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = Path(shutil.copytree(pictures, tmp_path / "data"))
+    for number in range(20):
+        (data / "train" / "ring" / f"broken {number}.jpg").write_bytes(b"")
+    assert main(["--data", str(data), "--plan"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (len(found["left_out"]), found["refused"][:33]) == (20, "20 of 220 pictures cannot be used")
+    assert main(["--data", str(pictures), "--plan"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["refused"], found["split"], len(found["files"])) == (None, True, 200)
+    assert found["files"][0].keys() == {"file", "split", "label", "sha256"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]
