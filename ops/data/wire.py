@@ -1,7 +1,7 @@
 """Requests about objects, many at once: signed by botocore, sent over urllib3's kept connections.
 
-A call of boto3's takes five times the processor time of this (docs/bench.md), which with thousands of small files is
-the time of the whole push. What is rare goes through boto3.
+A call of boto3's takes three to five times the processor time of this (docs/bench.md): with thousands of files, most of
+the time of a push. What is rare goes through boto3.
 """
 
 import hashlib
