@@ -2,6 +2,9 @@
 
 import io
 import json
+import shutil
+import subprocess
+import sys
 
 import botocore.response
 import botocore.session
@@ -10,6 +13,9 @@ from botocore.stub import ANY, Stubber
 
 from lambda_src.intake.settings import Settings, SettingsError
 from tests.lambda_src.intake.account import BUCKET, KEY, MANIFEST, PIPELINE, RUN, arrival
+from tests.synth import ROOT
+
+FOLDER = ROOT / "lambda_src" / "intake"
 
 
 def test_environment_must_name_bucket_and_pipeline():
@@ -38,3 +44,13 @@ def test_handler_answers_and_logs_what_it_started(monkeypatch, capsys):
         answer = handler.handle(arrival(), None)
     assert [json.loads(capsys.readouterr().out)] == answer["taken"]
     assert answer["taken"][0]["run"] == f"{RUN}0"
+
+
+def test_starts_from_its_folder_alone(tmp_path):
+    shutil.copytree(FOLDER, tmp_path / "intake", ignore=shutil.ignore_patterns("__pycache__"))
+    environment = {"AWS_DEFAULT_REGION": "us-east-1", "BUCKET": BUCKET, "PIPELINE_NAME": PIPELINE}
+    script = "import intake.handler; print(callable(intake.handler.handle))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "True\n", done.stderr

@@ -1,3 +1,4 @@
+import base64
 import json
 import os
 import subprocess
@@ -8,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from lambda_src.predict.settings import Settings
-from tests.lambda_src.predict.samples import ENVIRONMENT
+from tests.lambda_src.predict.aws_server import KEYS, aws_server
+from tests.lambda_src.predict.samples import ENVIRONMENT, JPEG, PREDICTIONS
 
 FUNCTION = Path(__file__).parents[3] / "lambda_src" / "predict"
+HEAVY = ("boto3", "botocore.session", "botocore.client", "botocore.loaders", "jmespath", "requests", "PIL", "numpy")
 EVENT = {"version": "2.0", "routeKey": "GET /healthz", "requestContext": {"http": {"method": "GET"}}}
 SCRIPT = f"""
 from predict.handler import handle
@@ -44,6 +47,25 @@ def test_the_packaged_folder_answers_alone_and_logs_one_json_line(tmp_path: Path
     log, body = done.stdout.splitlines()
     assert json.loads(body) == {"status": "ok", "request_id": "request-1"}
     assert json.loads(log)["route"] == "GET /healthz"
+
+
+def test_a_prediction_loads_no_client_of_aws_and_no_model_of_its_services(tmp_path: Path) -> None:
+    image = base64.b64encode(JPEG).decode()
+    script = f"""
+import sys
+from predict.handler import handle
+class Context:
+    aws_request_id = "request-1"
+handle({{"image": {image!r}}}, Context())
+print([name for name in {HEAVY!r} if name in sys.modules])
+"""
+    with aws_server() as server:
+        server.body = json.dumps({"predictions": PREDICTIONS, "model_version": "7"}).encode()
+        environment = {**ENVIRONMENT, **KEYS, "AWS_ENDPOINT_URL": server.url}
+        log, loaded = run_packaged(tmp_path, script, **environment).stdout.splitlines()
+        assert len(server.asked) == 1
+    assert json.loads(log)["outcome"] == "ok"
+    assert loaded == "[]"
 
 
 def test_a_wrong_environment_stops_the_function_at_init_by_name(tmp_path: Path) -> None:
