@@ -32,7 +32,7 @@ demo: .venv/ready ## the whole system on this machine: deploy, train, promote, p
 test: .venv/ready-dev lint ## prove it: lint, types and every test that takes seconds, offline
 	@$(VENV)/python -m pytest -m "not slow"
 
-test-slow: .venv/ready-dev .venv-checkov/ready .venv-training-image/ready ## the tests that take minutes, a browser or a mirror: retraining the starter model, the page, the image and its list
+test-slow: .venv/ready-dev .venv-checkov/ready .venv-training-image/ready .venv-notebook/ready ## the tests that take minutes, a browser or a mirror: retraining the starter model, the page, the image and its list
 	@$(VENV)/python -m pytest -m slow
 
 lint: .venv/ready-dev ## style and types
