@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -117,7 +118,8 @@ def serve(
     if not may_serve():
         return 1
     prepared.check(firsts)
-    pace = pace_of(engine, picture, firsts, len(processors), settings.max_batch)
+    with first_inferences(artifact.network):
+        pace = pace_of(engine, picture, firsts, len(processors), settings.max_batch)
     limits = Limits(settings.max_pixels)
     decoders = Workers(settings.decoders or max(2, len(processors)))
     room = EngineRoom(engine, processors, pace, pinned=pinned)
@@ -145,10 +147,17 @@ def warmed_up(
     prepared: Prepared, picture: Batch, processors: Sequence[int], *, pinned: bool
 ) -> tuple[OnnxEngine, tuple[First, First]]:
     engine = prepared.engine(processors, pinned=pinned)
-    try:
+    with first_inferences(prepared.artifact.network):
         return engine, engine.warm_up(picture)
+
+
+@contextlib.contextmanager
+def first_inferences(network: Path) -> Iterator[None]:
+    """One that fails ends the start."""
+    try:
+        yield
     except EngineError as error:
-        raise StartError(first_inference_failed(prepared.artifact.network, str(error))) from error
+        raise StartError(first_inference_failed(network, str(error))) from error
 
 
 def probe(room: EngineRoom, picture: Batch, health: Health) -> None:

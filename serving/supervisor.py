@@ -33,7 +33,8 @@ MAX_DEATHS, DEATHS_SECONDS = 3, 60.0
 SILENCE_SECONDS = 30.0
 # After the worker's own time for draining.
 KILL_AFTER_SECONDS = 3.0
-READY = b"r"
+# By the preparer: the network is there; by the worker: it answers.
+WRITTEN, READY = b"w", b"r"
 # To the worker: load the network, which is written; serve, since it was found to be right.
 LOAD, SERVE = b"l", b"s"
 
@@ -125,7 +126,7 @@ class Supervisor:
             sys.stderr.write(f"serving: preparing the network died of {signal.Signals(-status).name}\n")
         return 0 if self._ending is not None else (1 if status < 0 else status)
 
-    def _watch(self, child: Child, when_ready: Callable[[], None] = lambda: None) -> int:
+    def _watch(self, child: Child, when_written: Callable[[], None] = lambda: None) -> int:
         """Until a child has ended: its exit status, or the negative signal that killed it."""
         open_ends = [self._signals, child.says]
         while True:
@@ -135,10 +136,9 @@ class Supervisor:
             if child.says in readable:
                 said = os.read(child.says, 1024)
                 if said:
-                    child.heard = time.monotonic()
-                    if READY in said:
-                        child.ready = True
-                        when_ready()
+                    child.ready, child.heard = child.ready or READY in said, time.monotonic()
+                    if WRITTEN in said:
+                        when_written()
                 else:
                     open_ends = [self._signals]
             if self._signals in readable:
@@ -216,7 +216,7 @@ def prepare(child: Child, model: Path, own: Path, precision: str) -> int:
     """In the preparing process: unpack, check, optimise."""
     from serving.preparing import prepare_model  # noqa: PLC0415 (large, and this process alone needs it)
 
-    prepare_model(model, own, precision, written=lambda: child.say(READY))
+    prepare_model(model, own, precision, written=lambda: child.say(WRITTEN))
     return 0
 
 

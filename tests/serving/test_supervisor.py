@@ -89,6 +89,12 @@ def test_signal_while_the_network_is_prepared_ends_quietly() -> None:
     assert outcome(process) == (0, [], "")
 
 
+def test_preparing_may_take_its_time_once_the_network_is_written() -> None:
+    """Only a worker has to show that it lives."""
+    prepared = "(os.write(_[0].says, b'w'), time.sleep(1.5), 0)[-1]"
+    assert outcome(supervised("return 3", prepared=prepared)) == (3, [], "")
+
+
 def test_preparing_that_is_killed_is_told() -> None:
     status, _, told = outcome(supervised(prepared="os.kill(os.getpid(), signal.SIGKILL)"))
     assert (status, told) == (1, "serving: preparing the network died of SIGKILL\n")
