@@ -13,11 +13,11 @@ from ops.prices import dollars
 from ops.stage import Stage
 from ops.work import datasets
 from ops.work.box import Box, Command
-from ops.work.datasets import Prepared
 from ops.work.definition import Definition
 from ops.work.figures import gathered
 from ops.work.following import left_running
 from ops.work.logs import LAST_LINES
+from ops.work.prepared import Prepared
 from ops.work.requests import new_name, training
 from ops.work.screen import Screen
 from ops.work.train import tuned_by

@@ -1,40 +1,48 @@
-"""A data set made ready to train on: what a run prepared is taken; else the pipeline's own first step is done."""
+"""A data set made ready to train on: what a run has done is taken; else the pipeline's own first steps are done."""
+
+from dataclasses import replace
 
 from ops.errors import OperatorError
 from ops.stage import Stage
-from ops.work.datasets import DataSet, Prepared, of_a_run, prepared, reads
+from ops.work.datasets import DataSet
 from ops.work.definition import Definition
 from ops.work.following import follow
-from ops.work.jobs import PROCESSING, described
-from ops.work.requests import new_name, preparing, validated
+from ops.work.jobs import PROCESSING
+from ops.work.prepared import Prepared, computed, computing, prepared, under_way
+from ops.work.requests import Json, computing_features, needs_features, new_name, preparing, validated
+from ops.work.wishes import Wish
 
 
-def made_ready(stage: Stage, definition: Definition, data: DataSet) -> Prepared:
+def made_ready(stage: Stage, definition: Definition, data: DataSet, wish: Wish) -> Prepared:
+    """With features where the pipeline computes them and the wish changes none of what they depend on."""
     found = prepared(stage, data)
     if found is None:
-        name = _under_way(stage, data) or _start(stage, definition, data)
+        name = under_way(stage, data)
+        if name is None:
+            name = new_name(stage.names.own_jobs, "prepare")
+            _start(stage, preparing(definition, name, data))
         follow(stage, PROCESSING, name)
         found = prepared(stage, data)
     if found is None:
         raise OperatorError(f"Data set {data.name} was prepared, and changed meanwhile: run the same command again.")
-    return found
-
-
-def _under_way(stage: Stage, data: DataSet) -> str | None:
-    """One that an interrupted command has left, or that the run does which the push has started."""
-    sagemaker = stage.client("sagemaker")
-    if (found := of_a_run(stage, data)) is not None:
+    if not needs_features(definition, wish):
         return found
-    listed = sagemaker.list_processing_jobs(
-        NameContains=f"{stage.names.own_jobs}prepare-", StatusEquals="InProgress", CreationTimeAfter=data.pushed
-    )["ProcessingJobSummaries"]
-    jobs = [described(sagemaker, PROCESSING, one["ProcessingJobName"]) for one in listed]
-    return next((job.name for job in jobs if reads(job.document, data)), None)
+    return replace(found, features=_features(stage, definition, data, found))
 
 
-def _start(stage: Stage, definition: Definition, data: DataSet) -> str:
+def _features(stage: Stage, definition: Definition, data: DataSet, found: Prepared) -> str | None:
+    name = new_name(stage.names.own_jobs, "features")
+    wanted = computing_features(definition, name, found)
+    place = computed(stage, data, wanted)
+    if place is None:
+        left = next((one for one, _ in computing(stage, data, wanted, "InProgress")), None)
+        if left is None:
+            _start(stage, wanted)
+        follow(stage, PROCESSING, left or name)
+        place = computed(stage, data, wanted)
+    return place
+
+
+def _start(stage: Stage, request: Json) -> None:
     sagemaker = stage.client("sagemaker")
-    name = new_name(stage.names.own_jobs, "prepare")
-    request = validated(sagemaker, "CreateProcessingJob", preparing(definition, name, data))
-    sagemaker.create_processing_job(**request)
-    return name
+    sagemaker.create_processing_job(**validated(sagemaker, "CreateProcessingJob", request))

@@ -12,8 +12,9 @@ from config import StageConfig
 from config.instances import has_gpu
 from config.registries import training_image
 from ops.errors import OperatorError
-from ops.work.datasets import DataSet, Prepared
-from ops.work.definition import DATASET, PREPARED, RUN_ID, TUNED, Definition
+from ops.work.datasets import DataSet
+from ops.work.definition import DATASET, FEATURES, PREPARED, RUN_ID, TUNED, Definition
+from ops.work.prepared import Prepared
 from ops.work.wishes import Wish, flag
 
 # SageMaker's client, made at run time; a request.
@@ -45,13 +46,50 @@ def training(
     tuned: Mapping[str, str],
 ) -> Json:
     """`tuned`: what a tuning found; where it found nothing, the stage file's value stands."""
-    known = {RUN_ID: name, PREPARED: prepared.uri, **_varied(config, tuned)}
+    known = {**_places(name, prepared), **_varied(config, tuned)}
     found = {"TrainingJobName": name, **definition.arguments("Train", known)}
+    _leave_out_features(found, prepared)
     found["HyperParameters"] |= wish.flags
     if wish.instances is not None:
         found["ResourceConfig"]["InstanceCount"] = wish.instances
     _place(found, config, wish)
     return found
+
+
+def computing_features(definition: Definition, name: str, prepared: Prepared) -> Json:
+    return {"ProcessingJobName": name, **definition.arguments("Features", _places(name, prepared))}
+
+
+def needs_features(definition: Definition, wish: Wish) -> bool:
+    """Whether the pipeline computes features that are those of the network that is asked for."""
+    has = any(step["Name"] == "Features" for step in definition.steps)
+    return has and not of_features(definition) & set(wish.flags)
+
+
+def of_features(definition: Definition) -> set[str]:
+    """The flags that features depend on, and the one that says whether any are used."""
+    words = definition.step("Features")["Arguments"]["AppSpecification"]["ContainerArguments"]
+    return {"stage", *(word.removeprefix("--") for word in words if str(word).startswith("--"))}
+
+
+def _places(name: str, prepared: Prepared) -> dict[str, str]:
+    return {RUN_ID: name, PREPARED: prepared.uri, FEATURES: prepared.features or "s3://none"}
+
+
+def _leave_out_features(job: Json, prepared: Prepared) -> None:
+    """Without them a job computes them itself."""
+    if prepared.features is None:
+        job["InputDataConfig"] = [one for one in job["InputDataConfig"] if one["ChannelName"] != "features"]
+
+
+def _need(prepared: Prepared, definition: Definition, wish: Wish) -> None:
+    """Trials of a head see features and no picture."""
+    if prepared.features is None:
+        changed = ", ".join(sorted(of_features(definition) & set(wish.flags)))
+        raise OperatorError(
+            f"--set {changed}: the trials of this stage see features of another network, and no picture; change it "
+            "in the stage file, and deploy."
+        )
 
 
 def _varied(config: StageConfig, tuned: Mapping[str, str]) -> dict[str, str]:
@@ -63,12 +101,15 @@ def _varied(config: StageConfig, tuned: Mapping[str, str]) -> dict[str, str]:
 def tuning(definition: Definition, name: str, prepared: Prepared, config: StageConfig, wish: Wish) -> Json:
     found = {
         "HyperParameterTuningJobName": name,
-        **definition.arguments("Tune", {RUN_ID: name, PREPARED: prepared.uri}),
+        **definition.arguments("Tune", _places(name, prepared)),
     }
     limits, trial = found["HyperParameterTuningJobConfig"]["ResourceLimits"], found["TrainingJobDefinition"]
     varied = varied_by(definition)
     if both := sorted(varied & set(wish.flags)):
         raise OperatorError(f"--set {both[0]}: the trials vary it; what they vary is training.tuning.space.")
+    _leave_out_features(trial, prepared)
+    if not {"train", "valid"} & {one["ChannelName"] for one in trial["InputDataConfig"]}:
+        _need(prepared, definition, wish)
     trial["StaticHyperParameters"] |= wish.flags
     if wish.jobs is not None or wish.parallel is not None:
         own = config.training.tuning

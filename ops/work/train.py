@@ -43,7 +43,7 @@ def asked(stage: Stage, arguments: argparse.Namespace) -> tuple[str, Json]:
         screen.note(f"Warning: {warning}")
     sagemaker = stage.client("sagemaker")
     definition = Definition.deployed(sagemaker, stage.output("training", "PipelineName"))
-    prepared = made_ready(stage, definition, datasets.chosen(stage, arguments.data))
+    prepared = made_ready(stage, definition, datasets.chosen(stage, arguments.data), wish)
     screen.note(f"The data set as {prepared.origin} prepared it: {prepared.uri}/")
     tuning = arguments.tuned or prepared.tuning
     tuned = tuned_by(sagemaker, tuning) if tuning else {}

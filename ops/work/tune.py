@@ -48,7 +48,7 @@ def asked(stage: Stage, arguments: argparse.Namespace) -> tuple[str, Json]:
         screen.note(f"Warning: {warning}")
     sagemaker = stage.client("sagemaker")
     definition = Definition.deployed(sagemaker, stage.output("training", "PipelineName"))
-    prepared = made_ready(stage, definition, datasets.chosen(stage, arguments.data))
+    prepared = made_ready(stage, definition, datasets.chosen(stage, arguments.data), wish)
     screen.note(f"The data set as {prepared.origin} prepared it: {prepared.uri}/")
     name = new_name(stage.names.own_jobs, "tune", LONGEST_TUNING_NAME)
     request = tuning(definition, name, prepared, config, wish)

@@ -1,18 +1,20 @@
 """The pipeline's definition as stage dev deploys it, with plain names where the template has tokens."""
 
-from config import load_stage
+from config import StageConfig, load_stage
 from ops.work.definition import Definition
 from stacks.constructs.pipeline_steps import Places, definition
 
 ROLES = {
     step: f"arn:aws:iam::111122223333:role/whippet-dev-training-{step}"
-    for step in ("Prepare", "Tune", "Train", "Evaluate")
+    for step in ("Prepare", "Features", "Tune", "Train", "Evaluate")
 }
 KEY = "arn:aws:kms:us-east-1:111122223333:key/1"
 
 
-def settings(stage="dev"):
-    return load_stage(stage)[0]
+def settings(stage="dev", **hyperparameters):
+    found = load_stage(stage)[0].model_dump(by_alias=True, exclude_none=True)
+    found["training"]["hyperparameters"] |= hyperparameters
+    return StageConfig.model_validate(found)
 
 
 def deployed(config=None, vpc=None):

@@ -1,14 +1,25 @@
 """What SageMaker is asked for: the deployed definition's own arguments, and the operator's wishes in them."""
 
 import re
+from dataclasses import replace
 
 import boto3
 import pytest
 
 from config.load import ConfigError
 from ops.errors import OperatorError
-from ops.work.datasets import DataSet, Prepared
-from ops.work.requests import LONGEST_TUNING_NAME, new_name, preparing, training, tuning, validated
+from ops.work.datasets import DataSet
+from ops.work.prepared import Prepared, inputs, output
+from ops.work.requests import (
+    LONGEST_TUNING_NAME,
+    computing_features,
+    needs_features,
+    new_name,
+    preparing,
+    training,
+    tuning,
+    validated,
+)
 from ops.work.wishes import Wish, assignments, settings
 from tests.ops.work.pipeline import ROLES, deployed
 from tests.ops.work.pipeline import settings as stage_file
@@ -133,3 +144,39 @@ def test_assignments_are_numbers_booleans_or_texts():
     assert assignments(words) == {"epochs": 3, "learning_rate": 0.001, "flip": False, "augment": "trivial"}
     with pytest.raises(OperatorError, match="--set epochs: say NAME=VALUE"):
         assignments(["epochs"])
+
+
+def frozen(**wishes):
+    config = stage_file(stage="head")
+    return deployed(config), config, Wish(**wishes)
+
+
+def channels(job):
+    return {one["ChannelName"]: one["DataSource"]["S3DataSource"]["S3Uri"] for one in job["InputDataConfig"]}
+
+
+def test_a_head_is_trained_on_the_features_that_the_pipeline_computes():
+    definition, config, wish = frozen()
+    assert needs_features(definition, wish)
+    asked = computing_features(definition, "features", PREPARED)
+    assert inputs(asked)["train"] == "s3://the-bucket/runs/r/data/train/"
+    assert output(asked, "features") == "s3://the-bucket/runs/features/features"
+    known = replace(PREPARED, features="s3://the-bucket/runs/features/features")
+    job = training(definition, "job", known, config=config, wish=wish, tuned={})
+    assert channels(job)["features"] == "s3://the-bucket/runs/features/features/"
+    trial = tuning(definition, "tune", known, config, wish)["TrainingJobDefinition"]
+    assert "features" in channels(trial)
+
+
+def test_features_of_another_network_are_left_out():
+    definition, config, wish = frozen(hyperparameters={"input_size": 96})
+    assert not needs_features(definition, wish)
+    job = training(definition, "job", PREPARED, config=config, wish=wish, tuned={})
+    assert {"train", "valid", "test"} <= channels(job).keys()
+    assert "features" not in channels(job)
+    with pytest.raises(OperatorError, match="--set input-size: the trials of this stage see features of another"):
+        tuning(definition, "tune", PREPARED, config, wish)
+
+
+def test_a_network_that_learns_as_a_whole_needs_no_features():
+    assert not needs_features(deployed(), Wish())
