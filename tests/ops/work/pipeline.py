@@ -11,8 +11,8 @@ ROLES = {
 KEY = "arn:aws:kms:us-east-1:111122223333:key/1"
 
 
-def settings(stage="dev", **hyperparameters):
-    found = load_stage(stage)[0].model_dump(by_alias=True, exclude_none=True)
+def settings(**hyperparameters):
+    found = load_stage("dev")[0].model_dump(by_alias=True, exclude_none=True)
     found["training"]["hyperparameters"] |= hyperparameters
     return StageConfig.model_validate(found)
 
