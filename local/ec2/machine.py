@@ -17,7 +17,7 @@ from local import joints, joints_ec2, process_group
 from local.authority import CannotAssume, assume_role
 from local.ec2.guest.place import INSTANCE, ROOT, Place
 from local.ec2.metadata import MetadataService, Options, RoleKeys
-from local.ec2.root import Root
+from local.ec2.root import Root, plain
 from local.records import Scope
 from local.sagemaker.instance import MACHINE
 
@@ -61,11 +61,11 @@ class Machine:
         """Its first process; the disk is made at the first boot and is there again at the next."""
         with self._lock:
             self._going_down = False
-            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / DISK).mkdir(parents=True, exist_ok=True)
             self._metadata = MetadataService(self)
             self._metadata.start()
-            self.root = Root(self.folder / DISK, self._metadata.address)
-            if not self.root.folder.exists():
+            self.root = Root(plain(self.folder / DISK), self._metadata.address)
+            if not self.root.is_made:
                 self.root.make()
             self.root.boot()
             self._write_user_data()
@@ -149,6 +149,8 @@ class Machine:
         return process_group.holding(f"{INSTANCE}={self.identity}")
 
     def forget(self) -> None:
+        if self.root.folder.is_symlink():
+            self.root.folder.unlink()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def console(self) -> str:

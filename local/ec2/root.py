@@ -5,8 +5,11 @@ one. So a path in what is run on an instance (user data, a command) means the sa
 program, a unit or a heredoc carries it. What a program makes up while it runs ("/" + "etc") is this machine's own.
 """
 
+import contextlib
+import hashlib
 import os
 import re
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -17,7 +20,22 @@ FOLDERS = ("etc", "home", "media", "mnt", "opt", "proc", "root", "run", "srv", "
 INSTALLERS = ("apt", "apt-get", "dnf", "rpm", "dpkg", "snap", "yum")
 COMMANDS = ("aws", "halt", "poweroff", "reboot", "shutdown", "sudo", "systemctl", "who", *INSTALLERS)
 PYTHONS = ("python", "python3")
-SHARED = ("ca-certificates", "group", "hosts", "localtime", "os-release", "passwd", "pki", "resolv.conf", "ssl")
+# Copied, since an instance may write to what is its own.
+COPIED = (
+    "group",
+    "hosts",
+    "localtime",
+    "os-release",
+    "passwd",
+    "pki/tls/certs/ca-bundle.crt",
+    "resolv.conf",
+    "ssl/certs/ca-certificates.crt",
+)
+LOGINS = ("ec2-user", "ubuntu")
+# Of this machine: the server's own place for temporary files lies beside the disks.
+LINKS = Path("/tmp")  # noqa: S108 - a link's owner and target are looked at
+# What a shell takes as it stands.
+_PLAIN = re.compile(r"[\w./+@-]+")
 METADATA = "169.254.169.254"
 # Not within a longer path or an address. A variable before a path may be empty, and then stands for /.
 _PATH = re.compile(
@@ -37,6 +55,11 @@ class Root:
     def programs(self) -> Path:
         return self.folder / "usr" / "bin"
 
+    @property
+    def is_made(self) -> bool:
+        """What is made last is there."""
+        return (self.folder / "opt" / "pytorch" / "bin" / "python").exists()
+
     def here(self, text: str) -> str:
         """The text with an instance's paths turned into this folder's, and its metadata service's address."""
         return _PATH.sub(self._turned, text).replace(METADATA, self._metadata)
@@ -51,17 +74,20 @@ class Root:
 
     def make(self) -> None:
         """At the first boot: the folders, and the commands that are the instance's own."""
-        for name in (*FOLDERS, "etc/systemd/system", "var/lib/cloud/instance", "var/log", "usr/bin", "opt/pytorch/bin"):
+        homes = [f"home/{name}" for name in LOGINS]
+        made = ("etc/systemd/system", "var/lib/cloud/instance", "var/log", "usr/bin", "opt/pytorch/bin")
+        for name in (*FOLDERS, *made, *homes):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        for name in SHARED:
-            if (Path("/etc") / name).exists():
-                (self.folder / "etc" / name).symlink_to(Path("/etc") / name)
-        package = Path(__file__).resolve().parents[2]
+        for name in COPIED:
+            if (Path("/etc") / name).is_file():
+                (self.folder / "etc" / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(Path("/etc") / name, self.folder / "etc" / name)
+        package, python = shlex.quote(str(Path(__file__).resolve().parents[2])), shlex.quote(sys.executable)
         for name in COMMANDS:
-            asked = f"exec env PYTHONPATH='{package}' '{sys.executable}' -m local.ec2.guest.commands {name}"
+            asked = f"exec env PYTHONPATH={package} {python} -m local.ec2.guest.commands {name}"
             _program(self.programs / name, f'{asked} "$@"')
         for path in (*(self.programs / name for name in PYTHONS), self.folder / "opt" / "pytorch" / "bin" / "python"):
-            _program(path, f"exec '{sys.executable}' \"$@\"")
+            _program(path, f'exec {python} "$@"')
 
     def boot(self) -> None:
         """What is in memory on an instance is gone after a boot."""
@@ -83,6 +109,19 @@ class Root:
             "PIP_TARGET": str(packages(self.folder)),
             "PYTHONPATH": str(packages(self.folder)),
         }
+
+
+def plain(folder: Path) -> Path:
+    """A name for a folder that stands in a script without quotes: itself, or a link to it where its path has spaces."""
+    if _PLAIN.fullmatch(str(folder)):
+        return folder
+    link = LINKS / f"aws-{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"
+    with contextlib.suppress(FileExistsError):
+        link.symlink_to(folder)
+    # Somebody else's link, made before, would lead elsewhere.
+    if not link.is_symlink() or link.readlink() != folder or link.lstat().st_uid != os.getuid():
+        raise OSError(f"{link} is not this user's link to {folder}: remove it, or choose another --state DIR")
+    return link
 
 
 def packages(folder: Path) -> Path:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from local.ec2.root import Root
+from local.ec2 import root
+from local.ec2.root import Root, plain
 
 ROOT = Root(Path("/box"), "127.0.0.1:1")
 
@@ -53,10 +54,37 @@ def test_a_variable_that_is_empty_stands_for_the_folder(given):
     assert done.stdout.strip() == f"{given[0] if given else '/box'}/etc/x"
 
 
+def test_what_it_writes_to_its_settings_is_its_own(tmp_path):
+    disk = Root(tmp_path / "disk", "127.0.0.1:1")
+    disk.make()
+    hosts = disk.folder / "etc" / "hosts"
+    assert hosts.read_text() == Path("/etc/hosts").read_text()
+    assert not any(path.is_symlink() for path in (disk.folder / "etc").rglob("*"))
+
+
+def test_a_path_that_a_script_would_break_has_another_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(root, "LINKS", tmp_path)
+    (tmp_path / "my disk").mkdir()
+    assert plain(tmp_path) == tmp_path
+    link = plain(tmp_path / "my disk")
+    assert " " not in str(link)
+    assert link.resolve() == tmp_path / "my disk"
+    assert plain(tmp_path / "my disk") == link
+
+
+def test_another_folders_link_of_that_name_is_not_followed(tmp_path, monkeypatch):
+    monkeypatch.setattr(root, "LINKS", tmp_path)
+    link = plain(tmp_path / "my disk")
+    link.unlink()
+    link.symlink_to("/etc")
+    with pytest.raises(OSError, match="is not this user's link"):
+        plain(tmp_path / "my disk")
+
+
 def test_a_boot_empties_what_is_in_memory(tmp_path):
-    root = Root(tmp_path / "disk", "127.0.0.1:1")
-    root.make()
+    disk = Root(tmp_path / "disk", "127.0.0.1:1")
+    disk.make()
     for name in ("run", "tmp", "opt"):
-        (root.folder / name / "kept").touch()
-    root.boot()
-    assert [name for name in ("run", "tmp", "opt") if (root.folder / name / "kept").exists()] == ["opt"]
+        (disk.folder / name / "kept").touch()
+    disk.boot()
+    assert [name for name in ("run", "tmp", "opt") if (disk.folder / name / "kept").exists()] == ["opt"]

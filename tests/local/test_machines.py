@@ -2,12 +2,14 @@
 
 import base64
 import json
+import re
 import time
 
 import pytest
 from botocore.exceptions import ClientError
 
-from local import control, process_group
+from local import cli, control, process_group
+from local.status import sentences, status
 from tests.embedded import Embedded, statement
 from tests.local.instances import Box
 
@@ -89,6 +91,7 @@ def test_stop_ends_its_processes_and_start_brings_its_disk_back(embedded, box):
     box.console()
     sleeper = int(box.said("nohup sleep 600 >/dev/null 2>&1 & echo $! | tee /opt/sleeper"))
     assert sleeper in processes(embedded)
+    box.said("""nohup sh -c 'trap "echo bye >/opt/bye; exit" TERM; while :; do sleep 0.1; done' >/dev/null 2>&1 &""")
     ec2 = embedded.client("ec2")
     answer = ec2.stop_instances(InstanceIds=[box.identity])["StoppingInstances"][0]
     assert (answer["PreviousState"]["Name"], answer["CurrentState"]["Name"]) == ("running", "stopping")
@@ -102,7 +105,15 @@ def test_stop_ends_its_processes_and_start_brings_its_disk_back(embedded, box):
         == []
     )
     ec2.start_instances(InstanceIds=[box.identity])
-    assert box.said("cat /opt/sleeper") == str(sleeper)
+    assert box.said("cat /opt/sleeper /opt/bye").split() == [str(sleeper), "bye"]
+
+
+def test_status_and_logs_show_it(embedded, box, capfd):
+    box.console()
+    shown = "\n".join(sentences(status(embedded.running)))
+    assert re.search(rf"instance  {box.identity} \(m5.large\): running, takes commands; its disk is /", shown)
+    assert cli.main(["logs", "--state", str(embedded.running.home.folder), "--instance", box.identity]) == 0
+    assert "settings" in capfd.readouterr().out
 
 
 def processes(embedded):
@@ -196,6 +207,7 @@ def test_a_terminated_one_leaves_nothing_behind(embedded):
         (b"#cloud-config\npackages: [x]\n", "not available in the embedded AWS"),
         (b"#!/bin/sh\n" + b"#" * 16384, "limited to 16384 bytes"),
     ],
+    ids=["cloud-config", "too long"],
 )
 def test_user_data_that_would_not_run_is_refused(embedded, data, said):
     with pytest.raises(ClientError, match=said):
@@ -236,15 +248,17 @@ def test_a_launch_template_says_what_the_call_does_not(embedded, box):
 
 @pytest.mark.slow
 def test_running_instances_come_up_again_with_the_embedded_aws(tmp_path):
-    first = Embedded(control.start(state=tmp_path / "aws", port=0))
+    state = tmp_path / "a folder with spaces"
+    first = Embedded(control.start(state=state, port=0))
     try:
         made = Box(first, "#!/bin/sh\necho kept >/opt/kept\n")
         made.console()
         made.send("sleep 600")
-        control.stop(tmp_path / "aws")
-        made.embedded = Embedded(control.start(state=tmp_path / "aws", port=0))
-        assert made.said("cat /opt/kept") == "kept"
+        control.stop(state)
+        made.embedded = Embedded(control.start(state=state, port=0))
+        assert made.said("cat /opt/kept; python3 -c 'print(open(\"/opt/kept\").read())'").split() == ["kept", "kept"]
         interrupted = made.embedded.client("ssm").list_command_invocations(InstanceId=made.identity)
         assert "Terminated" in [one["StatusDetails"] for one in interrupted["CommandInvocations"]]
+        made.terminate()
     finally:
-        control.stop(tmp_path / "aws")
+        control.stop(state)
