@@ -11,6 +11,7 @@ import botocore.session
 import pytest
 from botocore.config import Config
 
+from lambda_src.predict import aws
 from lambda_src.predict.aws import Aws, NoAnswerError, NoCredentialsError, Service, bucket, runtime
 from lambda_src.predict.connection import TooLargeError
 from tests.lambda_src.certificates import Authority
@@ -128,6 +129,12 @@ def test_an_answer_that_does_not_come_is_waited_for_once(server: AwsServer) -> N
     assert len(server.asked) == 2
 
 
+def test_an_answer_may_take_longer_than_a_connection(server: AwsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws, "MAX_CONNECT_SECONDS", 0.2)
+    server.meanwhile = lambda: time.sleep(0.4)
+    assert ask(server.service(answer_seconds=5)) == 200
+
+
 @pytest.fixture
 def bundle(authority: Authority, tmp_path: Path) -> Path:
     path = tmp_path / "ca.pem"
@@ -183,18 +190,17 @@ def test_more_than_was_wanted_is_not_read(server: AwsServer, max_bytes: int) -> 
     ],
 )
 def test_hosts_are_those_that_botocore_asks(region: str, runtime_host: str, bucket_host: str) -> None:
-    aws = Aws({**KEYS, "AWS_REGION": region})
-    assert urllib.parse.urlsplit(runtime(aws, 1)._url).hostname == runtime_host
-    assert urllib.parse.urlsplit(bucket(aws, "photos", 1)._url).hostname == bucket_host
+    there = Aws({**KEYS, "AWS_REGION": region})
+    assert urllib.parse.urlsplit(runtime(there, 1)._url).hostname == runtime_host
+    assert urllib.parse.urlsplit(bucket(there, "photos", 1)._url).hostname == bucket_host
     session = botocore.session.Session()
     client = session.create_client("sagemaker-runtime", region_name=region)
     assert client.meta.endpoint_url == f"https://{runtime_host}"
 
 
 def test_a_signed_url_is_the_one_that_botocore_makes() -> None:
-    aws = Aws(KEYS)
     headers = {"content-length": "77", "content-type": "image/png"}
-    ours = bucket(aws, "photos", 1).presign("PUT", "/uploads/a", headers, 300)
+    ours = bucket(Aws(KEYS), "photos", 1).presign("PUT", "/uploads/a", headers, 300)
     session = botocore.session.Session()
     session.set_credentials("AKIAFIRST", "secret", "token")
     # Without the checksum that newer clients ask the uploader for.

@@ -18,7 +18,10 @@ whole = st.binary(max_size=60).map(lambda content: base64.b64encode(content).dec
 spoiled = st.tuples(whole, st.integers(0, 80), st.text(alphabet=ODD + "Az", max_size=4)).map(
     lambda parts: parts[0][: parts[1]] + parts[2] + parts[0][parts[1] :]
 )
-texts = whole | spoiled | st.text(alphabet=ALPHABET[:6] + ODD, max_size=12)
+replaced = st.tuples(whole.filter(bool), st.integers(0, 79), st.sampled_from(ODD)).map(
+    lambda parts: parts[0][: parts[1] % len(parts[0])] + parts[2] + parts[0][parts[1] % len(parts[0]) + 1 :]
+)
+texts = whole | spoiled | replaced | st.text(alphabet=ALPHABET[:6] + ODD, max_size=12)
 
 
 def outcome(text: str, decoder: encoded.Decoder | None) -> bytes | None:
@@ -55,6 +58,10 @@ def strictly(text: str) -> bytes | None:
 @example("QUJD----")
 @example("QUJDQQ==\n")
 @example("QU\nJD")
+@example("Q~JD")
+@example("    QUJD")
+@example("QUJD    QUJD")
+@example("QU\nJDQUJ")
 @example("QUJD\x00\x00\x00\x00")
 def test_both_decoders_take_base64_and_nothing_else(text: str) -> None:
     assert outcome(text, BY_OPENSSL) == outcome(text, encoded.by_python) == strictly(text)
