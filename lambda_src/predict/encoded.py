@@ -16,7 +16,7 @@ def decode(text: str) -> bytes:
     """The bytes; ValueError for what is not base64 from its first character to its last."""
     padding = text[text.find("=") :] if "=" in text else ""
     # Each decoder forgives something: a "=" too many, or one in the middle, which OpenSSL reads as a zero.
-    if padding not in _PADDINGS:
+    if len(text) % 4 or padding not in _PADDINGS:
         raise ValueError("not base64")
     return _decoder()(text)
 
