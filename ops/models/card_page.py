@@ -8,7 +8,7 @@ body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 62rem
 h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .25rem .75rem .25rem 0;
 border-bottom: 1px solid #dde3ea; vertical-align: top; overflow-wrap: anywhere; }
-td.number, th.number { text-align: right; }
+td.number, th.number { text-align: right; } .facts th { width: 14rem; }
 .bar { background: #2f6f9f; height: .6rem; display: inline-block; border-radius: 2px; }
 .scroll { overflow-x: auto; }
 .matrix td { text-align: right; min-width: 2.2rem; border: 1px solid #fff; padding: .15rem .3rem; }
@@ -63,7 +63,7 @@ def _facts(found: dict[str, Any]) -> str:
         for name, value in found.items()
         if value not in (None, "", [], {})
     ]
-    return f"<table>{''.join(rows)}</table>" if rows else ""
+    return f"<table class=facts>{''.join(rows)}</table>" if rows else ""
 
 
 def _calibration(data: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -56,13 +56,15 @@ class StageChange:
         kept = dict(self._stage.account.environment)
         return kept | {"CDK_DISABLE_CLI_TELEMETRY": "true", "NO_COLOR": "1"}
 
-    def synthesized(self, text: str, name: str, title: str) -> Assembly:
+    def synthesized(self, text: str, name: str, title: str, *, looked_at: bool = True) -> Assembly:
+        """`looked_at`: by the checks of every synthesis, which what is deployed already has passed."""
         stages, out = self._scratch / f"{name}-stages", self._scratch / name
         stages.mkdir(exist_ok=True)
         (stages / f"{self._stage.name}.toml").write_text(text)
         words = ["synth", "--quiet", "--output", str(out)]
         with self._steps.step(title):
-            self._cdk([*words, "-c", f"stage={self._stage.name}", "-c", f"stages={stages}"], f"synth-{name}")
+            more = {} if looked_at else {"CDK_VALIDATION": "false"}
+            self._cdk([*words, "-c", f"stage={self._stage.name}", "-c", f"stages={stages}"], f"synth-{name}", more=more)
         return Assembly(out)
 
     def other_changes(self, assembly: Assembly) -> list[str]:
@@ -88,9 +90,15 @@ class StageChange:
             except cdk.CdkError as error:
                 raise WorkFailed(str(error)) from None
 
-    def _cdk(self, words: list[str], name: str, meanwhile: Any = lambda: None) -> Path:  # noqa: ANN401 - no arguments
+    def _cdk(
+        self,
+        words: list[str],
+        name: str,
+        meanwhile: Callable[[], None] = lambda: None,
+        more: Mapping[str, str] | None = None,
+    ) -> Path:
         log = LOGS / f"{name}-{self._stage.name}.log"
-        cdk.run(words, environment=self._environment, log=log, meanwhile=meanwhile)
+        cdk.run(words, environment=self._environment | dict(more or {}), log=log, meanwhile=meanwhile)
         return log
 
 

@@ -63,7 +63,8 @@ def is_scaled(stage: Stage, serving: Live) -> bool:
 
 
 def _refuse_others(change: StageChange, plan: Plan, *, insist: bool) -> None:
-    others = change.other_changes(change.synthesized(plan.as_deployed, "before", "Synthesize what is deployed"))
+    before = change.synthesized(plan.as_deployed, "before", "Synthesize what is deployed", looked_at=False)
+    others = change.other_changes(before)
     if others and not insist:
         raise Refused(
             f"The checkout differs from what is deployed in more than this ({some(others)}), which these deploys would "

@@ -36,7 +36,9 @@ class ServingChange:
         target = with_model(text, wanted)
         checked(target, self.path)
         with StageChange(self.stage, self.steps) as change:
-            as_deployed = change.synthesized(with_model(text, before), "before", "Synthesize what is deployed")
+            as_deployed = change.synthesized(
+                with_model(text, before), "before", "Synthesize what is deployed", looked_at=False
+            )
             others = change.other_changes(as_deployed)
             if others and deploy and not with_other_changes:
                 raise Refused(
