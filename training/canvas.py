@@ -5,6 +5,7 @@ Colours are roles and not values, so that a page can give them others in the dar
 
 import html
 import itertools
+from dataclasses import dataclass
 from typing import Protocol
 
 from PIL import Image, ImageDraw, ImageFont
@@ -32,6 +33,20 @@ DASH = 5.0
 LARGEST_SHARP_SIDE = 900
 
 
+@dataclass(frozen=True)
+class Words:
+    """A line of text."""
+
+    at: Point
+    """On the middle of the line's height."""
+    said: str
+    size: float = 12
+    colour: str = "ink"
+    anchor: str = "start"
+    """Which end of the words, or their middle, `at` is."""
+    upwards: bool = False
+
+
 class Canvas(Protocol):
     """What a figure is made of; lengths in pixels, the origin at the upper left."""
 
@@ -41,18 +56,7 @@ class Canvas(Protocol):
 
     def dot(self, at: Point, colour: str, *, radius: float = 3) -> None: ...
 
-    def text(
-        self,
-        at: Point,
-        words: str,
-        *,
-        size: float = 12,
-        colour: str = "ink",
-        anchor: str = "start",
-        upwards: bool = False,
-    ) -> None:
-        """`at` is on the middle of the line's height; `anchor` says which end of the words it is."""
-        ...
+    def text(self, words: Words) -> None: ...
 
 
 class SvgCanvas:
@@ -75,21 +79,12 @@ class SvgCanvas:
     def dot(self, at: Point, colour: str, *, radius: float = 3) -> None:
         self._parts.append(f'<circle cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="{radius:g}" fill="var(--{colour})"/>')
 
-    def text(
-        self,
-        at: Point,
-        words: str,
-        *,
-        size: float = 12,
-        colour: str = "ink",
-        anchor: str = "start",
-        upwards: bool = False,
-    ) -> None:
-        x, y = at
-        turn = f' transform="rotate(-90 {x:.1f} {y:.1f})"' if upwards else ""
+    def text(self, words: Words) -> None:
+        x, y = words.at
+        turn = f' transform="rotate(-90 {x:.1f} {y:.1f})"' if words.upwards else ""
         self._parts.append(
-            f'<text x="{x:.1f}" y="{y:.1f}" dy="0.35em" font-size="{size:g}" text-anchor="{anchor}" '
-            f'fill="var(--{colour})"{turn}>{html.escape(words)}</text>'
+            f'<text x="{x:.1f}" y="{y:.1f}" dy="0.35em" font-size="{words.size:g}" text-anchor="{words.anchor}" '
+            f'fill="var(--{words.colour})"{turn}>{html.escape(words.said)}</text>'
         )
 
     def finished(self) -> str:
@@ -122,27 +117,18 @@ class PngCanvas:
     def dot(self, at: Point, colour: str, *, radius: float = 3) -> None:
         self._draw.circle(self._at(at), radius * self._scale, COLOURS[colour])
 
-    def text(
-        self,
-        at: Point,
-        words: str,
-        *,
-        size: float = 12,
-        colour: str = "ink",
-        anchor: str = "start",
-        upwards: bool = False,
-    ) -> None:
-        font = ImageFont.load_default(size * self._scale)
-        if not upwards:
-            self._draw.text(self._at(at), words, COLOURS[colour], font, self._ANCHORS[anchor])
+    def text(self, words: Words) -> None:
+        font, colour = ImageFont.load_default(words.size * self._scale), COLOURS[words.colour]
+        if not words.upwards:
+            self._draw.text(self._at(words.at), words.said, colour, font, self._ANCHORS[words.anchor])
             return
-        length, height = round(font.getlength(words)) + 2, round(size * self._scale * 1.5)
+        length, height = round(font.getlength(words.said)) + 2, round(words.size * self._scale * 1.5)
         mask = Image.new("L", (length, height))
-        ImageDraw.Draw(mask).text((0, height / 2), words, 255, font, "lm")
+        ImageDraw.Draw(mask).text((0, height / 2), words.said, 255, font, "lm")
         turned = mask.transpose(Image.Transpose.ROTATE_90)
-        x, y = self._at(at)
-        above = {"start": length, "middle": length / 2, "end": 0}[anchor]
-        self._image.paste(COLOURS[colour], (round(x - height / 2), round(y - above)), turned)
+        x, y = self._at(words.at)
+        above = {"start": length, "middle": length / 2, "end": 0}[words.anchor]
+        self._image.paste(colour, (round(x - height / 2), round(y - above)), turned)
 
     def finished(self) -> Image.Image:
         width, height = self._image.size

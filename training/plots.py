@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from PIL import ImageFont
 
-from training.canvas import Canvas, Point
+from training.canvas import Canvas, Point, Words
 from training.scoring import Bin, Counts
 
 TEXT = 13.0
@@ -35,17 +35,17 @@ class Axes:
 
     def draw(self, canvas: Canvas, *, title: str, below: str, whole: bool) -> None:
         (left, top), (width, height) = self._corner, self._size
-        canvas.text((left, top - 14), title, size=TEXT)
+        canvas.text(Words((left, top - 14), title, size=TEXT))
         for value in ticks(*self._up):
             _, y = self.at(self._across[0], value)
             canvas.line([(left, y), (left + width, y)], "grid")
-            canvas.text((left - 8, y), f"{value:g}", size=SMALL, colour="muted", anchor="end")
+            canvas.text(Words((left - 8, y), f"{value:g}", size=SMALL, colour="muted", anchor="end"))
         for value in ticks(*self._across, whole=whole):
             x, _ = self.at(value, self._up[0])
             canvas.line([(x, top + height), (x, top + height + 4)], "muted")
-            canvas.text((x, top + height + 15), f"{value:g}", size=SMALL, colour="muted", anchor="middle")
+            canvas.text(Words((x, top + height + 15), f"{value:g}", size=SMALL, colour="muted", anchor="middle"))
         canvas.line([(left, top + height), (left + width, top + height)], "muted")
-        canvas.text((left + width / 2, top + height + 36), below, size=TEXT, colour="muted", anchor="middle")
+        canvas.text(Words((left + width / 2, top + height + 36), below, size=TEXT, colour="muted", anchor="middle"))
 
 
 def ticks(low: float, high: float, wanted: int = 5, *, whole: bool = False) -> list[float]:
@@ -80,7 +80,9 @@ def learning_curves(
                 else:
                     canvas.dot(points[0], colour, radius=4)
             canvas.dot(axes.at(best, held_out[list(epochs).index(best)]), "first", radius=4.5)
-            canvas.text((width - 14, corner[1] - 14), f"kept: epoch {best}", size=SMALL, colour="muted", anchor="end")
+            canvas.text(
+                Words((width - 14, corner[1] - 14), f"kept: epoch {best}", size=SMALL, colour="muted", anchor="end")
+            )
 
     return (width, top + apart * len(panels) - 20), draw
 
@@ -115,14 +117,14 @@ def confusion_plot(matrix: Counts, labels: Sequence[str]) -> Figure:
     side = cell * len(labels)
 
     def draw(canvas: Canvas) -> None:
-        canvas.text((margin, 14), "called", size=TEXT, colour="muted")
-        canvas.text((12, margin + 22), "is", size=TEXT, colour="muted", anchor="end", upwards=True)
+        canvas.text(Words((margin, 14), "called", size=TEXT, colour="muted"))
+        canvas.text(Words((12, margin + 22), "is", size=TEXT, colour="muted", anchor="end", upwards=True))
         corner = (margin, margin + 10)
         canvas.box(corner, (side, side), "grid", strength=0.25)
         for number, name in enumerate(names):
             middle = (number + 0.5) * cell
-            canvas.text((corner[0] - 6, corner[1] + middle), name, size=size, anchor="end")
-            canvas.text((corner[0] + middle, corner[1] - 6), name, size=size, upwards=True)
+            canvas.text(Words((corner[0] - 6, corner[1] + middle), name, size=size, anchor="end"))
+            canvas.text(Words((corner[0] + middle, corner[1] - 6), name, size=size, upwards=True))
         totals = matrix.sum(axis=1)
         for row, column in zip(*np.nonzero(matrix), strict=True):
             count, share = int(matrix[row, column]), float(matrix[row, column] / totals[row])
@@ -132,7 +134,7 @@ def confusion_plot(matrix: Counts, labels: Sequence[str]) -> Figure:
             if roomy:
                 middle_of = (at[0] + cell / 2, at[1] + cell / 2)
                 colour = "paper" if strength > 0.55 else "ink"  # noqa: PLR2004 (where either can be read)
-                canvas.text(middle_of, str(count), size=size, colour=colour, anchor="middle")
+                canvas.text(Words(middle_of, str(count), size=size, colour=colour, anchor="middle"))
 
     return (margin + side + 16, margin + 10 + side + 12), draw
 
@@ -158,5 +160,5 @@ def _legend(canvas: Canvas, at: Point, entries: Sequence[tuple[str, str, bool]])
     x, y = at
     for words, colour, dashed in entries:
         canvas.line([(x, y), (x + 25, y)], colour, width=2, dashed=dashed)
-        canvas.text((x + 32, y), words, size=TEXT)
+        canvas.text(Words((x + 32, y), words, size=TEXT))
         x += 32 + length_of(words, TEXT) + 20
