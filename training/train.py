@@ -3,7 +3,7 @@
 In a SageMaker job (script mode, AWS's PyTorch image), flags as hyperparameters, folders as channels:
     sagemaker_program=training/entry.py  epochs=20  batch-size=64 ...   train, valid, test [, weights, features]
 In a tuning trial: the same, the tuner adding learning-rate and weight-decay; it reads best_valid_accuracy=...
-    stage=head  with a channel `features` makes trials nearly free
+    stage=head  with a channel `features` (of training.precompute) makes trials nearly free: they need no picture
 On the EC2 box, which fetches code and data by itself:
     whippet-train dogs --architecture resnet50 --stage both
 In the embedded AWS (make demo), where a pipeline's training step is a process on this machine:
