@@ -4,8 +4,8 @@
 
 Needs a GPU that PyTorch's CUDA build sees; exit status 2 without one. Ours is the whole loop of training/loop.py:
 batches cut, mirrored and copied over by threads, AdamW, a validation after each epoch. The plain loop trains on one
-batch that lies on the GPU already, with SGD, so that it reads and prepares nothing. The ceiling is what the chip reaches
-in a product of two large matrices in bf16; a picture's forward and backward pass take three times its 8.17 GFLOP.
+batch that lies on the GPU already, with SGD, so that it reads and prepares nothing. The ceiling is what the chip
+reaches in a product of two large matrices in bf16; a picture's forward and backward pass take three times 8.17 GFLOP.
 """
 
 import argparse

@@ -9,6 +9,7 @@ channel. The two kinds of trials take turns; a frozen ResNet50 at 224, random si
 import argparse
 import csv
 import json
+import signal
 import statistics
 import subprocess
 import sys
@@ -55,6 +56,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="(%(default)s)")
     parser.add_argument("--json", action="store_true", help="for programs")
     options = parser.parse_args()
+    # So that whoever ends this ends the embedded AWS with it.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
         with tempfile.TemporaryDirectory(prefix="bench-trials-") as folder:
             found = measure(options, Path(folder))
