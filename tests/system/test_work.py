@@ -12,6 +12,7 @@ import pytest
 
 from tests.operating import operate
 from tests.synth import ROOT
+from tests.system.deployed import TRAINING
 from training.synthetic import SyntheticSet, write_set
 
 pytestmark = pytest.mark.xdist_group("deployed")
@@ -35,14 +36,14 @@ def data(deployed, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def failed(deployed, data):
-    """A job that fails once it runs: no network is called so, which the stage file cannot know."""
-    words = ("--data", DATASET, "--set", "architecture=resnet999", "--json")
+    """A job that fails once it runs: its loss is soon no number, which the stage file cannot know."""
+    words = ("--data", DATASET, "--set", "learning_rate=1e30", "--json")
     return operate(deployed.environment, "train", "--stage", "local", *words)
 
 
 def test_a_job_that_fails_says_why_with_its_last_words(failed):
     assert failed.status == 4, failed.err
-    assert re.search(r"The training job whippet-local-train-\S+ failed: .*resnet999", failed.err)
+    assert re.search(r"The training job whippet-local-train-\S+ failed: .*the loss became", failed.err)
     assert "The last lines of its log:\n" in failed.err
     assert "failed: " in failed.json()["error"]
 
@@ -60,7 +61,7 @@ def test_jobs_lists_what_ran_of_this_stage_with_its_reason(deployed, failed):
     found = operate(deployed.environment, "jobs", "--stage", "local", "--json").json()
     mine = {one["kind"]: one for one in found if one["name"] in failed.err}
     assert mine["training"]["state"] == "Failed"
-    assert "resnet999" in mine["training"]["reason"]
+    assert "the loss became" in mine["training"]["reason"]
     assert mine["processing"]["state"] == "Completed"
     said = operate(deployed.environment, "jobs", "--stage", "local").out
     assert mine["training"]["name"] in said
@@ -207,3 +208,37 @@ def test_the_same_code_trains_here(data, tmp_path):
     assert said.status == 0, said.err
     assert 0 <= said.json()["metrics"]["test_accuracy"] <= 1
     assert json.loads((tmp_path / "out" / "model" / "model.json").read_text())["hyperparameters"]["epochs"] == 2
+
+
+@pytest.mark.slow
+def test_the_same_code_trains_on_the_box_and_stands_beside_the_others(deployed, data):
+    words = ("--stage", "local", "--data", DATASET, "--ec2", "--json", *QUICK)
+    said = operate(deployed.environment, "train", *words)
+    assert said.status == 0, said.err
+    found = said.json()
+    assert {"test_accuracy", "test_macro_f1"} <= found["metrics"].keys()
+    (row,) = operate(deployed.environment, "compare", found["name"], "--stage", "local", "--json").json()["rows"]
+    assert (row["kind"], row["instances"], len(row["epochs"])) == ("box", "1 x m5.xlarge", 2)
+    assert row["test_accuracy"] == found["metrics"]["test_accuracy"]
+    again = operate(deployed.environment, "stop", found["name"], "--stage", "local")
+    assert again.out == f"{found['name']} had ended already: Success.\n"
+
+
+@pytest.fixture
+def _frozen(deployed):
+    """The training stack as a stage deploys it that trains a head on features."""
+    deployed.deploy(deployed.changed(training__hyperparameters__stage="head"), stack=TRAINING)
+    yield
+    deployed.deploy(deployed.changed(), stack=TRAINING)
+
+
+@pytest.mark.slow
+def test_features_are_computed_once_for_all_trainings_of_a_head(deployed, data, _frozen):
+    words = ("--stage", "local", "--data", DATASET, "--json", *QUICK)
+    first = operate(deployed.environment, "train", *words)
+    assert first.status == 0, first.err
+    assert re.search(r"whippet-local-features-\S+: Completed", first.err)
+    again = operate(deployed.environment, "tune", *words, "--dry-run")
+    assert "Completed" not in again.err
+    channels = {one["ChannelName"] for one in again.json()["TrainingJobDefinition"]["InputDataConfig"]}
+    assert "features" in channels
