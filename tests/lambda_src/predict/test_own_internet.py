@@ -16,6 +16,8 @@ import pytest
 from lambda_src.predict.refusals import STATUS_OF_CODE
 from tests.lambda_src.predict.own_internet import CASES, FETCH_SECONDS, METADATA, PUBLIC, SECRET
 
+# One worker makes each internet once.
+pytestmark = pytest.mark.xdist_group(__name__)
 ROOT = Path(__file__).parents[3]
 FUNCTION = ROOT / "lambda_src" / "predict"
 WAYS = ("namespace", "seams")
