@@ -69,11 +69,17 @@ def test_nothing_that_a_stranger_writes_is_pasted_into_a_shell():
 
 def test_make_targets_exist():
     found = [re.sub(r"\$\{\{.*?\}\}", "x", line) for line in commands() if line.startswith("make ")]
-    assert len(found) == 6
+    assert len(found) == 7
     for line in found:
         target = [word for word in shlex.split(re.sub(r"-C \w+", "", line))[1:] if "=" not in word]
         assert len(target) == 1, line
         assert target[0] in TARGETS, line
+
+
+def test_slow_tests_get_the_commit_before_theirs():
+    first, second = WORKFLOWS["pull-request"]["jobs"]["test-slow"]["steps"]
+    assert first["with"]["fetch-depth"] == 2
+    assert second["run"] == "make test-slow"
 
 
 def test_cdk_takes_the_options_that_are_used():
