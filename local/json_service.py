@@ -129,20 +129,38 @@ def now() -> float:
     return round(time.time(), 3)
 
 
-def listing(documents: list[Document], key: str, params: Document, sort_by: str = "CreationTime") -> Document:
-    """One page of a List call: NameContains, CreationTimeAfter and -Before, MaxResults and NextToken.
+# Where AWS's documents name another order than the newest first.
+OLDEST_FIRST = (
+    "ModelPackageGroupSummaryList",
+    "ModelPackageSummaryList",
+    "ProcessingJobSummaries",
+    "TrainingJobSummaries",
+)
+BY_NAME = ("HyperParameterTuningJobSummaries", "NotebookInstances")
 
-    The newest first, unless asked otherwise.
-    """
+
+def listing(documents: list[Document], key: str, params: Document, sort_by: str = "CreationTime") -> Document:
+    """One page of a List call, as its parameters say: filters by name and time, the order, MaxResults, NextToken."""
     contains = params.get("NameContains", "")
     found = [document for document in documents if contains in str(document.get("_name", ""))]
     if "CreationTimeAfter" in params:
         found = [document for document in found if document["CreationTime"] >= params["CreationTimeAfter"]]
     if "CreationTimeBefore" in params:
         found = [document for document in found if document["CreationTime"] <= params["CreationTimeBefore"]]
-    found.sort(key=lambda document: document[sort_by], reverse=params.get("SortOrder") != "Ascending")
+    by = params.get("SortBy") or ("Name" if key in BY_NAME else sort_by)
+    order = params.get("SortOrder") or ("Ascending" if key in (*OLDEST_FIRST, *BY_NAME) else "Descending")
+    found.sort(key=lambda document: _rank(document, by, sort_by), reverse=order == "Descending")
     start, size = int(params.get("NextToken", 0)), int(params.get("MaxResults", 100))
     answer: dict[str, Any] = {key: found[start : start + size]}
     if start + size < len(found):
         answer["NextToken"] = str(start + size)
     return answer
+
+
+def _rank(document: Document, by: str, otherwise: str) -> Any:  # noqa: ANN401 - a name, a time or a status
+    """What a document is sorted by; what it does not know of itself, it is not sorted by."""
+    if by == "Name":
+        return str(document.get("_name", ""))
+    if by == "Status":
+        return next((str(value) for name, value in document.items() if name.endswith("Status")), "")
+    return document.get(by, document[otherwise])

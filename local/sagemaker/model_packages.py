@@ -142,5 +142,5 @@ def _list(service: JsonService, call: Call) -> Document:
     found = service.records.all(call.scope, KIND) if group is None else _versions(service, call, group)
     found = [one for one in found if wanted in (None, one["ModelApprovalStatus"])]
     # Two of one moment are told apart by their numbers.
-    found.sort(key=lambda one: one[f"{KIND}Version"], reverse=call.params.get("SortOrder") != "Ascending")
+    found.sort(key=lambda one: one[f"{KIND}Version"], reverse=call.params.get("SortOrder") == "Descending")
     return listing(found, f"{KIND}SummaryList", call.params)

@@ -32,7 +32,7 @@ def test_versions_are_numbered_and_a_number_never_comes_back(embedded, group):
     sagemaker.delete_model_package(ModelPackageName=second)
     assert register(embedded, group).endswith("/3")
     listed = sagemaker.list_model_packages(ModelPackageGroupName=group)["ModelPackageSummaryList"]
-    assert [one["ModelPackageVersion"] for one in listed] == [3, 1]
+    assert [one["ModelPackageVersion"] for one in listed] == [1, 3]
     with pytest.raises(ClientError, match="does not exist"):
         sagemaker.describe_model_package(ModelPackageName=second)
 

@@ -305,3 +305,24 @@ def test_jobs_are_listed_by_status_and_names_are_taken_once(embedded):
     assert ended(embedded, job)["TrainingJobStatus"] == "Failed"
     with pytest.raises(ClientError, match="Could not find training job"):
         sagemaker.describe_training_job(TrainingJobName="never")
+
+
+def test_lists_are_in_the_documented_order(embedded):
+    """AWS's documents: training jobs and groups of models the oldest first, endpoint configurations the newest."""
+    sagemaker, stem = embedded.client("sagemaker"), fresh("order")
+    model = embedded.model()
+    variant = {"VariantName": "main", "ModelName": model, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    for name in (f"{stem}-b", f"{stem}-a"):
+        sagemaker.create_model_package_group(ModelPackageGroupName=name)
+        sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+
+    def groups(**more):
+        found = sagemaker.list_model_package_groups(NameContains=stem, **more)["ModelPackageGroupSummaryList"]
+        return [one["ModelPackageGroupName"][-1] for one in found]
+
+    def configs(**more):
+        found = sagemaker.list_endpoint_configs(NameContains=stem, **more)["EndpointConfigs"]
+        return [one["EndpointConfigName"][-1] for one in found]
+
+    assert (groups(), groups(SortOrder="Descending"), groups(SortBy="Name")) == (["b", "a"], ["a", "b"], ["a", "b"])
+    assert (configs(), configs(SortOrder="Ascending"), configs(SortBy="Name")) == (["a", "b"], ["b", "a"], ["b", "a"])
