@@ -7,6 +7,7 @@ import re
 import signal
 import tarfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError
@@ -92,6 +93,29 @@ def test_dead_process_is_replaced(embedded):
     before = embedded.ask(endpoint)["pid"]
     os.kill(before, signal.SIGKILL)
     assert answered(embedded, endpoint)["pid"] != before
+
+
+def test_kill_under_load_is_felt_by_those_on_the_dead_instance_alone(embedded):
+    """A request that had reached it is answered 503, since it may have been worked on; every other one gets the other."""
+    endpoint = embedded.endpoint(embedded.config(embedded.model(), count=2))
+    embedded.settled(endpoint)
+    killed = embedded.ask(endpoint)["pid"]
+    with ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(embedded.ask, endpoint, {"sleep": 0.3}) for _ in range(4)]
+        time.sleep(0.15)
+        os.kill(killed, signal.SIGKILL)
+        later = [pool.submit(embedded.ask, endpoint) for _ in range(40)]
+    caught = [one.exception() for one in waiting if one.exception()]
+    assert {one.response["ResponseMetadata"]["HTTPStatusCode"] for one in caught} <= {503}
+    assert killed not in {one.result()["pid"] for one in later}
+    until_count(embedded, endpoint, 2)
+
+
+def until_count(embedded, endpoint, count):
+    deadline = time.monotonic() + 10
+    while len({embedded.ask(endpoint)["pid"] for _ in range(20)}) != count:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_container_that_dies_of_a_request_is_a_503_and_comes_back(embedded):
