@@ -27,7 +27,7 @@ RENEW_BEFORE_SECONDS = 3600.0
 LOOK_EVERY_SECONDS, BOOT_SECONDS = 0.05, 20.0
 PACKAGE = Path(__file__).resolve().parents[2]
 # Its files as they lie in the machine's folder, beside the disk.
-CONSOLE, DISK = "console.log", "root"
+CONSOLE, DISK, PORT = "console.log", "root", "metadata-port"
 
 
 class Machine:
@@ -62,7 +62,9 @@ class Machine:
         with self._lock:
             self._going_down = False
             (self.folder / DISK).mkdir(parents=True, exist_ok=True)
-            self._metadata = MetadataService(self)
+            port = self.folder / PORT
+            self._metadata = MetadataService(self, int(port.read_text()) if port.exists() else 0)
+            port.write_text(str(self._metadata.port))
             self._metadata.start()
             self.root = Root(plain(self.folder / DISK), self._metadata.address)
             if not self.root.is_made:

@@ -73,16 +73,23 @@ class Tokens:
 
 
 class MetadataService:
-    """Serves from `start` to `stop`."""
+    """Serves from `start` to `stop`, at the port that it had before if that is free: files name its address."""
 
-    def __init__(self, of: Described) -> None:
-        self._tokens = Tokens()
-        self._server = ThreadingHTTPServer((LOOPBACK, 0), _handler(of, self._tokens))
+    def __init__(self, of: Described, port: int = 0) -> None:
+        handler = _handler(of, Tokens())
+        try:
+            self._server = ThreadingHTTPServer((LOOPBACK, port), handler)
+        except OSError:
+            self._server = ThreadingHTTPServer((LOOPBACK, 0), handler)
         self._server.daemon_threads = True
 
     @property
     def address(self) -> str:
-        return f"{LOOPBACK}:{self._server.server_address[1]}"
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
 
     def start(self) -> None:
         threading.Thread(target=self._server.serve_forever, daemon=True, name=f"metadata-{self.address}").start()

@@ -46,12 +46,12 @@ class Invocation:
         script = self.folder / "_script.sh"
         script.write_text(self.machine.root.here("\n".join(self.parameters["commands"]) + "\n"))
         script.chmod(0o700)
-        status, words = self._run(script)
+        status, code = self._run(script)
         ended = time.time()
         return {
             "Status": status,
             "StatusDetails": "Execution Timed Out" if status == "TimedOut" else status,
-            "ResponseCode": words,
+            "ResponseCode": code,
             "ExecutionEndDateTime": written(ended),
             "ExecutionElapsedTime": f"PT{ended - began:.3f}S",
             "StandardOutputContent": _shown(self.folder / "stdout", OUTPUT_CHARACTERS),

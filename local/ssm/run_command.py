@@ -68,7 +68,7 @@ class RunCommand:
             for identity, found in command["Invocations"].items():
                 if found["Status"] in RUNNING:
                     said = {"StandardErrorContent": "The embedded AWS was stopped while the command ran."}
-                    self._finish(place, name, identity, {"Status": "Failed", "StatusDetails": "Terminated", **said})
+                    self._change(place, name, identity, {"Status": "Failed", "StatusDetails": "Terminated", **said})
 
     def stop(self) -> None:
         """What is told of a command from now on is the end of the embedded AWS, not of the command."""
@@ -174,7 +174,7 @@ class RunCommand:
         command = self.service.records.get(place, COMMANDS, invocation.command) or {}
         if bucket := command.get("OutputS3BucketName"):
             done |= self._leave(invocation, bucket, command.get("OutputS3KeyPrefix", ""))
-        self._finish(place, *key, done)
+        self._change(place, *key, done)
 
     def _leave(self, invocation: Invocation, bucket: str, prefix: str) -> Document:
         """All that was said goes to S3, put there by the instance's role; that it may not fails no command."""
@@ -201,9 +201,6 @@ class RunCommand:
                 return
             found.update(change)
             _sum_up(kept)
-
-    def _finish(self, place: Scope, command: str, identity: str, change: Document) -> None:
-        self._change(place, command, identity, change)
 
     # --- asking ------------------------------------------------------------------------------------------------------
 

@@ -91,6 +91,19 @@ def test_an_endpoint_that_is_off_says_nothing(serve):
     assert ask("/latest/api/token", "PUT", x_aws_ec2_metadata_token_ttl_seconds="60")[0] == 403
 
 
+def test_it_has_its_port_again_or_another_one_that_is_free():
+    first = MetadataService(Instance(Options()))
+    taken = MetadataService(Instance(Options()), first.port)
+    assert taken.port != first.port
+    for service in (first, taken):
+        service.start()
+        service.stop()
+    again = MetadataService(Instance(Options()), first.port)
+    assert again.port == first.port
+    again.start()
+    again.stop()
+
+
 def test_tokens_end():
     now = [0.0]
     tokens = Tokens(now=lambda: now[0])
