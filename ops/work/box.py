@@ -20,7 +20,6 @@ ENDED = ("Success", "Failed", "Cancelled", "TimedOut", "Undeliverable", "Termina
 # A stopped box boots in about a minute; its agent reports some time after that.
 AWAKE_WITHIN_SECONDS = 600.0
 DELIVERED_WITHIN_SECONDS = 600
-STARTABLE = ("stopped", "stopping")
 # Once the command is sent, Systems Manager needs a moment to know of its invocation.
 NOT_YET = "InvocationDoesNotExist"
 LONGEST_COMMENT = 100

@@ -27,13 +27,13 @@ def parallel_coordinates(trials: Sequence[Trial], objective: str, *, title: str)
     values = [one.value or 0.0 for one in scored]
     axes.append(_axis([repr(value) for value in values]))
     parts = [head, text(16, 44, f"the best: {best.name}", size=12, colour=BEST)]
+    written: list[str] = []
     for number, (name, (_, marks)) in enumerate(zip([*names, objective], axes, strict=True)):
         x = SIDE + number * BETWEEN
         parts.append(line([(x, TOP), (x, HEIGHT - BOTTOM)], colour=PALE, width=1.5))
         parts.append(text(x, TOP - 14, name, size=13, anchor="middle", bold=True))
-        last = number == len(names)
-        for share, said in marks:
-            parts.append(text(x + (8 if last else -8), _y(share) + 4, said, size=11, anchor="start" if last else "end"))
+        side, anchor = (8, "start") if number == len(names) else (-8, "end")
+        written += [text(x + side, _y(share) + 4, said, size=11, anchor=anchor, halo=True) for share, said in marks]
     # The best is drawn last, over all others.
     ordered = sorted(scored, key=lambda one: (one is best, (one.value or 0.0) * (1 if one.maximize else -1)))
     for rank, trial in enumerate(ordered):
@@ -46,7 +46,7 @@ def parallel_coordinates(trials: Sequence[Trial], objective: str, *, title: str)
         colour = BEST if trial is best else _between(rank / max(len(ordered) - 1, 1))
         parts.append(line(points, colour=colour, width=3 if trial is best else 1.5))
         parts += [dot(*point, colour=colour, radius=4 if trial is best else 2.5) for point in points]
-    return svg(width, HEIGHT, *parts, title=title)
+    return svg(width, HEIGHT, *parts, *written, title=title)
 
 
 Axis = tuple[Callable[[str], float], list[tuple[float, str]]]

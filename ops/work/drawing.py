@@ -19,11 +19,21 @@ def svg(width: float, height: float, *parts: str, title: str) -> str:
 
 
 def text(
-    x: float, y: float, said: str, *, size: int = 12, anchor: str = "start", colour: str = INK, bold: bool = False
+    x: float,
+    y: float,
+    said: str,
+    *,
+    size: int = 12,
+    anchor: str = "start",
+    colour: str = INK,
+    bold: bool = False,
+    halo: bool = False,
 ) -> str:
+    """With a halo it can be read across lines."""
     weight = " font-weight='bold'" if bold else ""
+    around = f" paint-order='stroke' stroke='{PAPER}' stroke-width='4'" if halo else ""
     return (
-        f"<text x='{x:.1f}' y='{y:.1f}' font-size='{size}' text-anchor='{anchor}' fill='{colour}'{weight}>"
+        f"<text x='{x:.1f}' y='{y:.1f}' font-size='{size}' text-anchor='{anchor}' fill='{colour}'{weight}{around}>"
         f"{escape(said)}</text>"
     )
 

@@ -6,7 +6,7 @@ from ops.training_run import Step
 from ops.work.definition import Definition, Json, referred
 from ops.work.drawing import INK, box, svg, text
 
-WIDTH, HEIGHT, ACROSS, DOWN = 132.0, 58.0, 48.0, 28.0
+WIDTH, HEIGHT, ACROSS, DOWN = 146.0, 58.0, 48.0, 28.0
 MARGIN, HEAD = 20.0, 44.0
 # State -> fill, stroke. The word stands in the box too.
 COLOURS = {

@@ -28,18 +28,17 @@ class Screen:
         return self.console.is_terminal and not self.console.is_dumb_terminal
 
     def __enter__(self) -> "Screen":
+        self._print(self.title)
         if self.is_watched:
             columns = (
                 TextColumn("{task.description}"),
-                BarColumn(bar_width=24),
+                BarColumn(bar_width=16),
                 TextColumn("{task.fields[said]}"),
                 TimeElapsedColumn(),
             )
             self._bar = Progress(*columns, console=self.console, transient=True)
-            self._task = self._bar.add_task(self.title, total=self.epochs, said="")
+            self._task = self._bar.add_task("", total=self.epochs, said="")
             self._bar.start()
-        else:
-            self._print(self.title)
         return self
 
     def __exit__(
@@ -54,7 +53,8 @@ class Screen:
             return
         self._state = said
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, description=f"{self.title}  {said}")
+            # What is in progress moves before one's eyes.
+            self._bar.update(self._task, description=said.removeprefix("InProgress: "))
         else:
             self._print(f"{self.title}: {said}")
 
