@@ -81,6 +81,13 @@ def test_a_failed_job_says_why_and_its_last_words():
     )
 
 
+def test_a_job_for_which_there_is_no_capacity_never_had_a_log():
+    reason = "CapacityError: Unable to provision requested ML compute capacity"
+    with pytest.raises(WorkFailed) as told:
+        ended_well(Job(TRAINING, training("Failed", FailureReason=reason)), SimpleNamespace(last=lambda: []))
+    assert str(told.value) == f"The training job job failed: {reason}\nIt has no log."
+
+
 @pytest.mark.parametrize(
     ("secondary", "why"),
     [

@@ -31,6 +31,7 @@ def test_the_graph_orders_steps_and_shows_the_states_of_a_run():
     assert "Failed, 3 s" in texts(picture)
     assert texts(picture).count("not begun") == 5
     assert {"yes", "no"} <= set(texts(picture))
+    assert picture.count("marker-end") == 6
 
 
 def test_the_graph_draws_no_arrow_that_a_longer_way_says():
