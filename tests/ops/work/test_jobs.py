@@ -57,7 +57,7 @@ def test_a_job_of_the_stage_is_found(sagemaker, name, role):
 
 def test_a_job_of_another_stage_is_not_ours_to_follow_or_to_stop(sagemaker):
     sagemaker.add_response("describe_training_job", described("whippet-prod-train-1", "whippet-prod-training-Train"))
-    with pytest.raises(OperatorError, match="whippet-prod-train-1 is not of stage dev: its role is another's"):
+    with pytest.raises(OperatorError, match="whippet-prod-train-1 is none of stage dev: it runs with another's role"):
         find(stage(sagemaker), "whippet-prod-train-1")
 
 
