@@ -10,6 +10,7 @@ import hashlib
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -60,6 +61,8 @@ class Bucket:
 
     latency_seconds: float = 0.0
     faulty: Callable[[Request, int], str | None] = lambda request, number: None
+    forgetful: bool = False
+    """Whether what is sent is lost where nobody waits for the answer any more: the worst that a kill can do."""
     objects: dict[str, Object] = field(default_factory=dict)
     uploads: dict[str, Upload] = field(default_factory=dict)
     received_bytes: int = 0
@@ -100,6 +103,8 @@ class Bucket:
             return False
         if self.latency_seconds:
             await asyncio.sleep(self.latency_seconds)
+        if self.forgetful and (reader.at_eof() or reader.exception()):
+            return False
         status, headers, answer = _error(503, "SlowDown") if fault == SLOW_DOWN else self.answer(request, body)
         if fault == LOSE:
             return False
@@ -142,7 +147,7 @@ class Bucket:
             case "GET bucket":
                 return self._list(query)
             case "POST object" if "uploads" in query:
-                upload = f"upload-{len(self.seen)}"
+                upload = uuid.uuid4().hex
                 self.uploads[upload] = Upload(request.key)
                 return _xml(
                     f"<InitiateMultipartUploadResult><UploadId>{upload}</UploadId></InitiateMultipartUploadResult>"

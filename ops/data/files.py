@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 from ops.data.dataset import Picture
 from ops.errors import OperatorError
@@ -31,7 +32,7 @@ class Parts:
         """As S3 makes one for an object in parts: over the parts' own, and with their number."""
         return f"{_base64(hashlib.sha256(b''.join(self.digests)).digest())}-{len(self.digests)}"
 
-    @property
+    @cached_property
     def checksums(self) -> dict[int, str]:
         return {number: _base64(digest) for number, digest in enumerate(self.digests, start=1)}
 

@@ -8,12 +8,15 @@ import threading
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 
+from botocore.exceptions import ClientError
+
 from ops.data.budget import Budget
 from ops.data.crew import Crew, Task
 from ops.data.dataset import Picture
 from ops.data.files import Parts, content_of, parts_of
 from ops.data.shelf import Shelf
 from ops.data.wire import Wire
+from ops.errors import OperatorError
 
 MIB = 1024 * 1024
 KINDS = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".gif": "image/gif"}
@@ -127,21 +130,35 @@ class Transfer:
 
     def _part(self, pile: "Pile", number: int) -> Task:
         def put() -> None:
-            parts, size = pile.parts, pile.parts.bytes_of(number)
+            size = pile.parts.bytes_of(number)
             with self._budget.taken(size):
-                answer = self._wire.send(
-                    "PUT",
-                    self._shelf.key(parts.picture.key),
-                    query=f"?partNumber={number}&uploadId={pile.upload}",
-                    body=parts.read(number),
-                    sha256=parts.hexdigest(number),
-                    headers={CHECKSUM: parts.checksums[number]},
-                )
+                tag = self._put_part(pile, number)
             self._sent.add(bytes=size)
-            if pile.grows(number, answer.headers["ETag"]):
+            if pile.grows(number, tag):
                 self._complete(pile)
 
         return put
+
+    def _put_part(self, pile: "Pile", number: int) -> str:
+        parts = pile.parts
+        try:
+            answer = self._wire.send(
+                "PUT",
+                self._shelf.key(parts.picture.key),
+                query=f"?partNumber={number}&uploadId={pile.upload}",
+                body=parts.read(number),
+                sha256=parts.hexdigest(number),
+                headers={CHECKSUM: parts.checksums[number]},
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchUpload":
+                raise
+            # What a killed push had asked for last may come to pass after this one has looked.
+            raise OperatorError(
+                f"The upload of {parts.picture.file} has been ended by somebody else: run the same command again, it "
+                "goes on."
+            ) from None
+        return str(answer.headers["ETag"])
 
     def _complete(self, pile: "Pile") -> None:
         self._shelf.complete(pile.parts.picture.key, pile.upload, pile.tags, pile.parts.checksums)

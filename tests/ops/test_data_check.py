@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from ops.data.check import Terms, check
 from ops.data.names import name_of, refuse_unfit_keys
 from ops.errors import OperatorError, Refused
 from tests.operating import operate
+from tests.ops.pushing import wait_for
 from tests.synth import ROOT
 
 
@@ -94,21 +94,22 @@ def test_what_cannot_be_pushed_is_one_sentence(tmp_path, monkeypatch, words, sta
 
 
 def test_ctrl_c_while_pictures_are_looked_at_is_a_sentence_and_leaves_no_process(flat):
-    code = "import sys, time\nif 'training.prepare' in sys.orig_argv: time.sleep(60)\n"
+    looking = flat.parent / "looking"
+    code = "import os, pathlib, sys, time\nif 'training.prepare' in sys.orig_argv:\n"
+    code += f"    pathlib.Path({str(looking)!r}).write_text(str(os.getpid()))\n    time.sleep(60)\n"
     (flat.parent / "sitecustomize.py").write_text(code)
     environment = {**os.environ, "PYTHONPATH": str(flat.parent)}
     words = [sys.executable, "-m", "ops", "data", "check", str(flat)]
-    with subprocess.Popen(words, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as program:
-        children = Path(f"/proc/{program.pid}/task/{program.pid}/children")
-        until = time.monotonic() + 20
-        while not (inner := children.read_text().split()):
-            assert time.monotonic() < until
-            time.sleep(0.05)
-        program.send_signal(signal.SIGINT)
+    # As a terminal does it: to all that runs there.
+    with subprocess.Popen(
+        words, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as program:
+        wait_for(lambda: looking.exists() and looking.read_text())
+        os.killpg(program.pid, signal.SIGINT)
         _, said = program.communicate(timeout=20)
     assert (program.returncode, said.count("\n"), "Traceback" in said) == (130, 1, False)
     assert said.startswith("Interrupted. ")
-    assert not Path(f"/proc/{inner[0]}/task").exists()
+    assert not Path(f"/proc/{looking.read_text()}").exists()
 
 
 def test_names_are_what_intake_takes():

@@ -145,6 +145,17 @@ def test_an_upload_in_parts_that_was_begun_goes_on_and_a_forgotten_one_is_taken_
     assert bucket.objects[large].checksum.endswith("-4")
 
 
+def test_an_upload_in_parts_that_somebody_ends_is_a_sentence(bucket, dataset):
+    def ended(request, _number):
+        if request.query.get("partNumber") == "3":
+            bucket.uploads.pop(request.query["uploadId"], None)
+
+    bucket.faulty = ended
+    with pytest.raises(OperatorError, match=r"The upload of .*\.jpg has been ended by somebody else: run the same"):
+        pushed(bucket, dataset, Pace(part_bytes=30))
+    assert MANIFEST not in bucket.objects
+
+
 @pytest.mark.parametrize("name", ["a b.jpg", "Äffchen 猴.jpg", "100%+&?#.jpg", "~tilde'(1).jpg", "e\u0301.jpg"])
 def test_names_arrive_as_they_are(bucket, tmp_path, name):
     file = tmp_path / name
