@@ -4,6 +4,7 @@ import argparse
 import gzip
 import json
 import os
+import re
 import tarfile
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 import torch
 
 from tests.training.conftest import Trained
-from training import artifact, export, models, outcome
+from training import artifact, export, models, outcome, train
 from training.arguments import CHANNELS, boolean, hyperparameters, parse
 from training.errors import TrainingError
 from training.evaluate import recipe_of
@@ -56,6 +57,20 @@ def test_flags_and_hyperparameters_have_the_same_defaults() -> None:
 def test_impossible_flag_is_told_by_name(flags: tuple[str, str]) -> None:
     with pytest.raises(TrainingError, match=flags[0]):
         parse([*FOLDERS, *flags], "")
+
+
+def test_help_opens_with_the_five_places_and_their_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        train.main(["--help"])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    opening = said[: said.index("\noptions:")]
+    places = ("In a SageMaker job", "In a tuning trial", "On the EC2 box", "In the embedded AWS", "On a laptop")
+    assert [place for _, place in sorted((opening.index(place), place) for place in places)] == list(places)
+    commands = opening[opening.index(places[0]) :]
+    named = set(re.findall(r"--[a-z-]+", commands.replace("--all", "")))
+    assert len(named) > 10
+    assert {flag for flag in named if f"{flag} " not in said[len(opening) :]} == set()
 
 
 def test_cutmix_of_a_head_alone_is_refused() -> None:

@@ -97,6 +97,27 @@ def test_unusable_picture_says_why(tmp_path: Path, content: bytes, why: str) -> 
     assert str(told.value).startswith(why)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
+def test_whatever_happened_to_a_file_it_is_used_or_says_why(tmp_path: Path, kind: str) -> None:
+    """Cut short, and bytes changed, at places all over it; nothing but a PictureError ever comes out."""
+    whole, rng = saved(photograph(), kind), np.random.default_rng(2)
+    unusable = 0
+    for number in range(60):
+        content = bytearray(whole)
+        if number % 2:
+            del content[rng.integers(1, len(content)) :]
+        else:
+            for place in rng.integers(0, len(content), 8):
+                content[place] = rng.integers(0, 256)
+        (tmp_path / "a.jpg").write_bytes(content)
+        try:
+            assert read(tmp_path / "a.jpg", RECIPE).pixels.shape == (32, 32, 3)
+        except PictureError as error:
+            assert str(error)
+            unusable += 1
+    assert unusable >= 10
+
+
 def test_missing_file_says_why(tmp_path: Path) -> None:
     with pytest.raises(PictureError, match="cannot be read"):
         read(tmp_path / "a.jpg", RECIPE)

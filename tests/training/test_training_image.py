@@ -3,10 +3,12 @@
 The environment is made by `make .venv-training-image/ready`; the image's other packages have no part in this.
 """
 
+import io
 import json
 import os
 import re
 import subprocess
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -164,6 +166,21 @@ def test_torchrun_starts_it_too(container: Container) -> None:
     assert ended.status == 0, ended.log
     assert "torchrun --nnodes 1 --nproc_per_node 1" in ended.log
     assert read_artifact(ended.model).version.startswith("whippet-")
+
+
+def test_features_that_were_computed_there_are_all_that_a_trial_needs(tmp_path: Path, pictures: Path) -> None:
+    with tarfile.open(fileobj=io.BytesIO(archive(source_folders.TRAINING))) as tar:
+        tar.extractall(tmp_path / "code", filter="data")
+    words = [str(BIN / "python"), "-m", "training.precompute", "--features", str(tmp_path / "features")]
+    words += [word for name in ("train", "valid") for word in (f"--{name}", str(pictures / name))]
+    done = subprocess.run(
+        [*words, "--input-size", "32"], cwd=tmp_path / "code", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    values = as_the_pipeline_passes_them(stage="head", trial="true")
+    ended = Container(tmp_path / "ml", tmp_path).train(values, channels=("features",))
+    assert ended.status == 0, ended.log
+    assert "best_valid_accuracy=" in ended.log
 
 
 def test_a_failure_is_our_sentence_and_not_the_toolkits(container: Container) -> None:
