@@ -1,0 +1,153 @@
+"""An endpoint on its way, a deploy that SageMaker takes back by itself, and a scoring job that fails."""
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from config import load_stage
+from ops.account import Account
+from ops.errors import OperatorError, WorkFailed
+from ops.models import change
+from ops.models.change import differing, settled, told
+from ops.models.live import Live, Past, Served
+from ops.models.registry import Registry, Version
+from ops.models.rolling_back import last_before
+from ops.models.scoring import Scoring
+from ops.stage import Stage
+
+KEYS = {"region_name": "us-east-1", "aws_access_key_id": "a", "aws_secret_access_key": "b"}
+NEW, OLD = "models/new/model.tar.gz", "models/old/model.tar.gz"
+
+
+def version(number, artifact, status="Approved"):
+    return Version(
+        number, f"arn/{number}", status, f"s3://b/{artifact}", "", "", "", "", "s3://b/runs/r/evaluation/e", ""
+    )
+
+
+@pytest.fixture
+def sagemaker(monkeypatch):
+    client = boto3.client("sagemaker", **KEYS)
+    monkeypatch.setattr(Account, "client", lambda *_: client)
+    with Stubber(client) as stub:
+        yield stub
+
+
+@pytest.fixture
+def stage(tmp_path):
+    return Stage("dev", load_stage("dev")[0], Account("us-east-1", {"AWS_ENDPOINT_URL": "x"}, "111122223333"), tmp_path)
+
+
+def test_a_rollout_is_told_with_its_instances_share_and_what_they_do():
+    pending = {
+        "VariantName": "primary",
+        "CurrentInstanceCount": 1,
+        "DesiredInstanceCount": 2,
+        "CurrentWeight": 0.1,
+        "VariantStatus": [{"Status": "Baking"}],
+    }
+    said = told({"EndpointStatus": "Updating", "PendingDeploymentSummary": {"ProductionVariants": [pending]}})
+    assert said == "Updating; primary 1 of 2 new instances, 0.1 of the traffic's weight, Baking"
+    assert told({"EndpointStatus": "InService"}) == "InService"
+
+
+def test_a_deploy_that_sagemaker_took_back_by_itself_is_a_failure(stage, sagemaker, monkeypatch):
+    monkeypatch.setattr(
+        change, "live", lambda _: Live("endpoint", "config", "InService", "", (Served("primary", OLD, 1.0, "ml.x"),))
+    )
+    described = {
+        "EndpointName": "endpoint",
+        "EndpointArn": "arn:aws:sagemaker:us-east-1:111122223333:endpoint/e",
+        "EndpointStatus": "InService",
+        "CreationTime": 0,
+        "LastModifiedTime": 0,
+        "FailureReason": "Alarm whippet went off.",
+    }
+    sagemaker.add_response("describe_endpoint", described)
+    with pytest.raises(
+        WorkFailed, match="still serves models/old.*gone back to the old model by itself. Alarm whippet"
+    ):
+        settled(stage, NEW)
+
+
+def test_a_scoring_job_that_fails_tells_its_reason(stage, sagemaker, monkeypatch):
+    scoring = Scoring(stage, version(7, NEW), "models/0123456789abcdef/model.tar.gz")
+    monkeypatch.setattr(Scoring, "_read", lambda _: None)
+    running = {
+        "ProcessingJobName": "job",
+        "ProcessingJobArn": "arn:aws:sagemaker:us-east-1:111122223333:processing-job/job",
+        "CreationTime": 0,
+        "ProcessingJobStatus": "InProgress",
+    }
+    sagemaker.add_response(
+        "list_processing_jobs",
+        {"ProcessingJobSummaries": [running]},
+        {"NameContains": "whippet-dev-score-7-0123456789ab", "StatusEquals": "InProgress"},
+    )
+    ended = {
+        **{key: running[key] for key in ("ProcessingJobName", "ProcessingJobArn", "CreationTime")},
+        "ProcessingJobStatus": "Failed",
+        "ExitMessage": "evaluate: no pictures",
+        "ProcessingResources": {
+            "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.xlarge", "VolumeSizeInGB": 1}
+        },
+        "AppSpecification": {"ImageUri": "x"},
+    }
+    sagemaker.add_response("describe_processing_job", ended)
+    with pytest.raises(
+        WorkFailed, match="The job job, which scores the live model, ended as Failed: evaluate: no pictures"
+    ):
+        scoring.result()
+
+
+def past(*artifacts):
+    return [
+        Past(one, one.split("/")[1][:8] if "/" in one else one, f"day {number}", "")
+        for number, one in enumerate(artifacts)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entries", "rejected", "back_to"),
+    [
+        ((NEW, OLD, "starter"), [], OLD),
+        ((OLD, NEW, OLD, "starter"), [NEW], "starter"),
+        ((NEW, OLD, "starter"), [OLD], "starter"),
+        (("starter", NEW, OLD), [NEW], OLD),
+    ],
+    ids=["the one before", "a second time", "over a rejected one", "from the starter"],
+)
+def test_back_leads_to_the_youngest_that_was_not_rejected(entries, rejected, back_to):
+    versions = {one: version(1, one, "Rejected" if one in rejected else "Approved") for one in (NEW, OLD)}
+    assert last_before(past(*entries), entries[0], versions).artifact == back_to
+
+
+def test_back_is_nowhere_where_all_others_were_rejected():
+    with pytest.raises(OperatorError, match="there is nothing to go back to"):
+        last_before(past(NEW, OLD), NEW, {OLD: version(1, OLD, "Rejected")})
+
+
+def test_what_differs_is_named_by_its_place_in_the_template():
+    ours = {"Resources": {"A": 1, "B": 2}, "Outputs": {"X": 1}}
+    assert differing({"Resources": {"A": 1, "C": 3}, "Outputs": {"X": 2}}, ours) == ["B", "C", "X"]
+    assert differing(ours, ours) == []
+
+
+def test_a_version_is_approved_with_who_and_why_and_only_once():
+    calls = []
+
+    class Client:
+        def update_model_package(self, **update):
+            calls.append(update)
+
+    registry = Registry(Client(), "group")
+    registry.approve(version(1, NEW, "PendingManualApproval"), reason="better", by="arn:me", at="now")
+    registry.approve(version(1, NEW), reason="again", by="arn:me", at="later")
+    assert calls == [
+        {
+            "ModelPackageArn": "arn/1",
+            "ModelApprovalStatus": "Approved",
+            "ApprovalDescription": "better",
+            "CustomerMetadataProperties": {"approved_by": "arn:me", "approved_at": "now"},
+        }
+    ]
