@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from ops import cdk
+from tests.operating import operate
 from tests.system.deployed import Deployed, Session
 from tests.system.permissions.calls import Call, allow, get_object, object_arn, put_log, put_object
 from tests.system.test_permissions import test_role_may_not_until_exactly_that_is_granted as deny_until_granted
@@ -86,6 +88,31 @@ def test_a_picture_is_taken_in_and_its_result_fetched_by_an_id(later):
 
 def test_a_result_that_nobody_asked_for_is_not_there(later):
     assert later.call("GET", f"/results/{'x' * 32}").status == 404
+
+
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stage file of this deployment."""
+    text = (cdk.ROOT / "config" / "local.toml").read_text()
+    for old, new in {
+        'project = "whippet"': f'project = "{PROJECT}"',
+        'mode = "realtime"': 'mode = "async"',
+        "[serving.scaling]\n": "[serving.async]\ntarget_backlog = 5.0\nmax_concurrent_per_instance = 1\nnotify = false\n\n[serving.scaling]\n",
+    }.items():
+        assert old in text
+        text = text.replace(old, new, 1)
+    folder = tmp_path_factory.mktemp("later")
+    (folder / "local.toml").write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize("via", ["api", "lambda", "endpoint"])
+def test_the_operator_waits_for_a_result_on_every_way(later: Later, stages: Path, via: str) -> None:
+    words = ("predict", str(later.sample), "--via", via, "--stage", "local", "--stages", str(stages), "--json")
+    said = operate(later.environment, *words)
+    assert said.status == 0, said.err
+    (one,) = said.json()["answers"]
+    assert one["predictions"][0]["label"] == later.sample.stem
 
 
 def ask(session: Session, deployed: Deployed) -> None:
