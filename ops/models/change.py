@@ -149,8 +149,16 @@ def differing(deployed: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     names = []
     for part in ("Resources", "Outputs"):
         ours, theirs = wanted.get(part, {}), deployed.get(part, {})
-        names += sorted(name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name))
+        names += sorted(name for name in {*ours, *theirs} if meant(ours.get(name)) != meant(theirs.get(name)))
     return names
+
+
+def meant(body: Any) -> Any:  # noqa: ANN401 - a resource as the template has it
+    """Without what the CDK notes down for its own tools: paths in the construct tree, of assets."""
+    if not isinstance(body, dict) or "Metadata" not in body:
+        return body
+    kept = {key: value for key, value in body["Metadata"].items() if not key.startswith("aws:")}
+    return {**body, "Metadata": kept} if kept else {key: value for key, value in body.items() if key != "Metadata"}
 
 
 def without_preamble(said: str) -> str:

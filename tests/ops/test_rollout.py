@@ -131,6 +131,9 @@ def test_what_differs_is_named_by_its_place_in_the_template():
     ours = {"Resources": {"A": 1, "B": 2}, "Outputs": {"X": 1}}
     assert differing({"Resources": {"A": 1, "C": 3}, "Outputs": {"X": 2}}, ours) == ["B", "C", "X"]
     assert differing(ours, ours) == []
+    noted = {"Resources": {"A": {"Type": "X", "Metadata": {"aws:cdk:path": "A/B"}}}}
+    assert differing(noted, {"Resources": {"A": {"Type": "X"}}}) == []
+    assert differing(noted, {"Resources": {"A": {"Type": "X", "Metadata": {"own": 1}}}}) == ["A"]
 
 
 def test_a_version_is_approved_with_who_and_why_and_only_once():

@@ -6,11 +6,12 @@ import shutil
 import pytest
 
 from config import load_stage
+from ops import cdk
 from ops.account import Account
 from ops.models.live import live
 from ops.stage import Stage
 from tests.operating import operate
-from tests.system.deployed import SERVING, TRAINING
+from tests.system.deployed import OPERATIONS, SERVING, TRAINING
 from tests.system.registered import RUN, folder_of_stage, register
 
 pytestmark = pytest.mark.xdist_group("deployed")
@@ -251,3 +252,37 @@ def test_what_else_differs_in_the_checkout_does_not_go_along(registry, stages, t
     said = whippet(registry, "promote", str(number), "--stages", str(other), "--deploy", "--json")
     assert said.status == 5
     assert "whippet-local-serving/HostingConfig" in json.loads(said.out)["error"]
+
+
+CHALLENGER = """
+[[serving.variants]]
+name = "challenger"
+artifact = "starter"
+version = "starter"
+weight_percent = 10
+
+"""
+
+
+@pytest.mark.slow
+def test_a_variant_is_taken_away_with_its_scaling_and_its_alarms(registry, stages, tmp_path):
+    folder = folder_of_stage(
+        registry, tmp_path / "stages", **{"[serving.scaling]\n": f"{CHALLENGER}[serving.scaling]\n"}
+    )
+    before = registry.root.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    variants = [{"name": "challenger", "artifact": "starter", "version": "starter", "weight_percent": 10}]
+    assembly = registry.changed(serving__variants=variants)
+    registry.run_cdk("deploy", SERVING, OPERATIONS, "--exclusively", "--require-approval", "never", assembly=assembly)
+    assert [one.variant for one in live(stage_of(registry, folder)).variants] == ["primary", "challenger"]
+    assert whippet(registry, "models", "--json").json()["unregistered"]["starter"] == [
+        "primary 90%",
+        "challenger 10%",
+        "batch",
+    ]
+    said = whippet(registry, "resize", "--remove-variant", "challenger", "--yes", "--stages", str(folder), "--json")
+    assert said.status == 0, said.err
+    assert len(said.json()["done"]) == 2
+    assert [one.variant for one in live(stage_of(registry, folder)).variants] == ["primary"]
+    assert (folder / "local.toml").read_text() == (cdk.ROOT / "config" / "local.toml").read_text()
+    after = registry.root.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert {one["AlarmName"] for one in before} == {one["AlarmName"] for one in after}
