@@ -124,7 +124,7 @@ def _aws_clients(say: Any) -> list[Contender]:  # noqa: ANN401
 
 
 def _draw(folder: Path, count: int) -> None:
-    """Pictures of some 10 KB, no two alike."""
+    """Pictures of some 7 KB, no two alike."""
     draws = np.random.default_rng(1)
     for number in range(count):
         split = "test" if number % 10 == 0 else "valid" if number % 10 == 1 else "train"
