@@ -14,6 +14,7 @@ from tests.stacks.permissions.training import TRUST, frozen_roles
 from tests.stacks.pipelines import WEIGHTS, job, shape_faults, uri
 from tests.stacks.test_permissions import plain, roles, statements
 from training.arguments import parse
+from training.tune import FEATURES_DEPEND_ON
 
 pytestmark = pytest.mark.xdist_group("synth")
 FEATURES = "<Steps.Features.ProcessingOutputConfig.Outputs['features'].S3Output.S3Uri>/"
@@ -74,6 +75,7 @@ def test_the_step_is_told_every_flag_that_features_depend_on_as_the_trials_are(f
     application = pipelines.arguments(frozen, "Features")["AppSpecification"]
     assert re.search(r"exec python3 -m training.precompute ", application["ContainerEntrypoint"][2])
     told = [word.replace("SHA256", WEIGHTS["sha256"]) for word in application["ContainerArguments"]]
+    assert set(told) >= FEATURES_DEPEND_ON
     computed = parse([*told, "--trial", "true", "--model-dir", "x"], "")
     flags = {
         name: value
