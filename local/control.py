@@ -76,7 +76,7 @@ def start(
     wanted.check()
     home.create()
     with home.permitted(), _alone(home):
-        found = _half_started(home) or running(home)
+        found = _running_or_about_to(home)
         if found is not None:
             return found
         refuse_what_cannot_start(home)
@@ -93,7 +93,7 @@ def run_in_foreground(home: Home, wanted: Wanted, on_started: Callable[[Running]
     wanted.check()
     home.create()
     with home.permitted(), _alone(home):
-        if _half_started(home) or running(home):
+        if _running_or_about_to(home):
             raise LocalError("The embedded AWS runs already: `python -m local stop` first.")
         refuse_what_cannot_start(home)
         _end_leftovers(home)
@@ -133,7 +133,7 @@ def running(home: Home) -> Running | None:
     return None
 
 
-def _half_started(home: Home) -> Running | None:
+def _running_or_about_to(home: Home) -> Running | None:
     """A server whose `start` was killed before it answered goes on starting: it is waited for, or has failed."""
     deadline = time.monotonic() + START_SECONDS
     while (found := running(home)) is None and _holder(home) is not None:
@@ -170,22 +170,24 @@ def stop(state: Path | None = None) -> bool:
             return _stop(home)
 
 
-def _stop(home: Home) -> bool:
+def _stop(home: Home, *, saved: bool = True) -> bool:
+    """`saved`: what could not be saved is an error; not where all is to be forgotten."""
     pid = _holder(home)
     while pid == 0:
         time.sleep(POLL_SECONDS)
         pid = _holder(home)
-    saved = True
+    lost = False
     if pid is not None:
         answered = running(home) is not None
-        os.kill(pid, signal.SIGTERM)
-        if not _until(lambda: _holder(home) is None, STOP_SECONDS):
-            os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+            if not _until(lambda: _holder(home) is None, STOP_SECONDS):
+                os.kill(pid, signal.SIGKILL)
         _reap(pid)
-        # One that has saved its state takes them away.
-        saved = not (answered and home.facts.exists())
+        # One that has saved its state takes its facts away.
+        lost = answered and home.facts.exists()
     _end_leftovers(home)
-    if not saved:
+    if lost and saved:
         free = shutil.disk_usage(home.folder).free // 2**20
         raise LocalError(
             f"The embedded AWS stopped, and what changed last could not be saved: {home.log} says why, and its disk "
@@ -201,7 +203,7 @@ def reset(state: Path | None = None) -> Reset:
         if not home.folder.exists():
             return Reset(stopped=False, forgot=False)
         with _alone(home):
-            stopped = _stop(home)
+            stopped = _stop(home, saved=False)
             # The lock is this command's own.
             found = [path for path in home.folder.iterdir() if path != home.start_lock]
             for path in found:
@@ -298,6 +300,9 @@ def _answering(home: Home, process: "subprocess.Popen[bytes]", log_begin: int) -
 def _end_leftovers(home: Home) -> None:
     """What a killed server left running is in its process group still, whose number is in last.json."""
     home.facts.unlink(missing_ok=True)
+    # The next server holds it for a moment before it has written its own number.
+    if home.server_lock.exists():
+        home.server_lock.write_text("")
     try:
         pid = int(json.loads(home.last.read_text())["pid"])
     except (FileNotFoundError, ValueError, KeyError, TypeError):

@@ -78,7 +78,7 @@ class Home:
 
     @property
     def server_lock(self) -> Path:
-        """Held by the server for its lifetime; the kernel releases it however the server ends."""
+        """Held by the server for its lifetime; the kernel releases it however that ends. Its number stands in it."""
         return self.folder / "server.lock"
 
     @property
