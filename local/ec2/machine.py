@@ -62,9 +62,8 @@ class Machine:
         with self._lock:
             self._going_down = False
             (self.folder / DISK).mkdir(parents=True, exist_ok=True)
-            port = self.folder / PORT
-            self._metadata = MetadataService(self, int(port.read_text()) if port.exists() else 0)
-            port.write_text(str(self._metadata.port))
+            self._metadata = MetadataService(self, self._port_before())
+            (self.folder / PORT).write_text(str(self._metadata.port))
             self._metadata.start()
             self.root = Root(plain(self.folder / DISK), self._metadata.address)
             if not self.root.is_made:
@@ -91,6 +90,13 @@ class Machine:
                 raise OSError(f"its first process does not come up; {self.folder / CONSOLE} says why")
             time.sleep(LOOK_EVERY_SECONDS)
         return first
+
+    def _port_before(self) -> int:
+        """0, which is any, at the first boot, and where a kill or a full disk left half of the file."""
+        try:
+            return int((self.folder / PORT).read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
 
     def _write_user_data(self) -> None:
         found, script = self.user_data(), self.guest.script

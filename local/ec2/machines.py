@@ -230,6 +230,9 @@ class Machines:
             machine.halt(0.0)
             self._settle(machine, "stopped", f"Server.InternalError: {error}")
             return
+        if _state(machine) not in ("pending", "running"):
+            # Somebody stops or ends it meanwhile, and waits for this boot to do so.
+            return
         if _state(machine) == "pending":
             # A reboot is no launch.
             machine.record["LaunchTime"] = joints_ec2.ec2_now()

@@ -49,6 +49,13 @@ def test_a_role_that_ec2_may_not_assume_gives_none(assumed, tmp_path):
     assert Machine(PLACE, "i-1", tmp_path, {}, 1.0).role_keys() is None
 
 
+@pytest.mark.parametrize("left", [None, "", "not a port"])
+def test_any_port_will_do_where_it_had_none_or_the_file_is_damaged(tmp_path, left):
+    if left is not None:
+        (tmp_path / "metadata-port").write_text(left)
+    assert Machine(PLACE, "i-1", tmp_path, {}, 1.0)._port_before() == 0
+
+
 class Busy:
     """An instance whose one process has taken so much."""
 

@@ -188,6 +188,13 @@ def test_timers_elapse_and_the_load_is_the_instances_own(fast):
     made.terminate()
 
 
+def test_one_that_is_stopped_while_it_boots_stops(embedded):
+    made = Box(embedded)
+    embedded.client("ec2").stop_instances(InstanceIds=[made.identity])
+    made.wait("stopped")
+    made.terminate()
+
+
 def test_a_terminated_one_leaves_nothing_behind(embedded):
     made = Box(embedded, "#!/bin/sh\nsleep 600\n")
     folder = embedded.running.home.machines / made.identity

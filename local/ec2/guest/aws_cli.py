@@ -124,9 +124,12 @@ def _value(shape: Any, values: list[str], flag: str) -> Any:  # noqa: ANN401, PL
     if not values:
         raise UsageError(f"aws: {flag} needs a value.")
     text = values[0]
-    if text.startswith(("file://", "fileb://")):
-        text = Path(text.partition("://")[2]).read_text()
     try:
+        if text.startswith("fileb://") and shape.type_name == "blob":
+            # As it is, where every other blob comes in base64.
+            return Path(text.removeprefix("fileb://")).read_bytes()
+        if text.startswith(("file://", "fileb://")):
+            text = Path(text.partition("://")[2]).read_text()
         match shape.type_name:
             case "integer" | "long":
                 return int(text)
