@@ -98,7 +98,8 @@ def read(message: str, now: float) -> list[Reading]:
     metadata = document.get("_aws") if isinstance(document, dict) else None
     if not isinstance(metadata, dict) or "CloudWatchMetrics" not in metadata:
         return []
-    if len(message.encode()) > MAX_BYTES:
+    # JSON may name half of a pair, which UTF-8 has no bytes for.
+    if len(message.encode(errors="surrogatepass")) > MAX_BYTES:
         raise FormatError(f"it has more than {MAX_BYTES:,} bytes")
     at = _moment(metadata.get("Timestamp"), now)
     directives = _list(metadata["CloudWatchMetrics"], "CloudWatchMetrics")
@@ -108,10 +109,10 @@ def read(message: str, now: float) -> list[Reading]:
 def _moment(stamp: object, now: float) -> float:
     if isinstance(stamp, bool) or not isinstance(stamp, int):
         raise FormatError(f"Timestamp is {stamp!r}, it must be milliseconds since 1970")
-    at = stamp / 1000
-    if not now - OLDEST_SECONDS <= at <= now + NEWEST_SECONDS:
+    # Compared as it is: a whole number may be larger than any that can be divided.
+    if not 1000 * (now - OLDEST_SECONDS) <= stamp <= 1000 * (now + NEWEST_SECONDS):
         raise FormatError(f"Timestamp is {stamp}, more than two weeks ago or two hours ahead")
-    return at
+    return stamp / 1000
 
 
 def _readings(directive: object, document: Document, at: float) -> Iterator[Reading]:

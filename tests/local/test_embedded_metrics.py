@@ -34,6 +34,12 @@ def test_each_metric_is_read_in_each_set_of_dimensions():
     ]
 
 
+def test_a_character_that_is_none_does_no_harm():
+    """JSON may name half of a surrogate pair."""
+    (found,) = read(json.dumps(line(room="\ud800"), ensure_ascii=False), NOW)
+    assert found.dimensions == {"room": "\ud800"}
+
+
 @pytest.mark.parametrize(
     "message",
     ["", "START", '"_aws"', '["_aws"]', '{"_aws": 7}', '{"_aws": {}}', "[" * 100_000, json.dumps(line()) + "x"],
@@ -49,6 +55,7 @@ def test_any_other_line_is_a_line(message):
         (line(now=NOW + 3 * 3_600), "two hours ahead"),
         (line() | {"_aws": {"CloudWatchMetrics": []}}, "Timestamp is None"),
         (line() | {"_aws": {"CloudWatchMetrics": [], "Timestamp": "now"}}, "Timestamp is 'now'"),
+        (line() | {"_aws": {"CloudWatchMetrics": [], "Timestamp": 10**400}}, "two hours ahead"),
         (line() | {"_aws": {"CloudWatchMetrics": {}, "Timestamp": int(NOW * 1000)}}, "CloudWatchMetrics is no list"),
         (line() | {"_aws": {"CloudWatchMetrics": [7], "Timestamp": int(NOW * 1000)}}, "CloudWatchMetrics is no object"),
         (line(directive={"Namespace": ""}), "Namespace is ''"),
