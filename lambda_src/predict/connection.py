@@ -103,9 +103,12 @@ class Connection:
                 raise BadAnswerError("no chunk")
             count = int(size[1], 16)
             if not count:
-                while self._incoming.until(b"\r\n"):
-                    # What comes after the chunks, headers of no use by then.
-                    pass
+                # What comes after the chunks, headers of no use by then.
+                passed_over = 0
+                while line := self._incoming.until(b"\r\n"):
+                    passed_over += len(line)
+                    if passed_over > MAX_HEAD_BYTES:
+                        raise BadAnswerError("no end of trailers")
                 return bytes(whole)
             _within(len(whole) + count, max_bytes)
             whole += self._incoming.exactly(count)

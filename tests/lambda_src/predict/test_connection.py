@@ -209,6 +209,11 @@ def test_no_answer_is_endless(monkeypatch: pytest.MonkeyPatch, framing: bytes) -
         answer(OK + framing + bytes(20))
 
 
+def test_no_trailer_is_endless() -> None:
+    with pytest.raises(BadAnswerError, match="trailers"):
+        answer(CHUNKED + b"0\r\n" + b"X: 1\r\n" * 20_000 + b"\r\n")
+
+
 class Pieces:
     """A socket whose bytes come in the pieces that a test wants."""
 
