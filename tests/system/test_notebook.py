@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from config import load_stage
-from ops.work.datasets import Prepared
 from ops.work.definition import Definition
+from ops.work.prepared import Prepared
 from ops.work.requests import training
 from ops.work.wishes import Wish
 from tests.synth import ROOT
