@@ -111,7 +111,8 @@ def show(
             )
             console.print(f"{one['version']} {word}{by}: {one['reason'] or 'no reason said'}", markup=False)
     told = [f"{one.version} since {one.since}" for one in entries[:5]]
-    console.print(f"Live in stage {stage.name}: {'; before: '.join(told)}.", markup=False)
+    for number, line in enumerate(told):
+        console.print(f"{f'Live in stage {stage.name}:' if number == 0 else 'before:'} {line}", markup=False)
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:

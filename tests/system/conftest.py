@@ -9,6 +9,12 @@ from ops import cdk
 from tests.system.deployed import Deployed
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """What takes the shared deployment away comes last, whatever its file is called."""
+    items.sort(key=lambda item: item.path.name == "test_take_away.py")
+
+
 @pytest.fixture(scope="session")
 def deployed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("system")

@@ -85,12 +85,6 @@ def test_a_version_that_is_not_there_is_a_sentence(registry, version):
     assert f"whippet-local-models has no version 99; it has {version}" in said.err
 
 
-def test_back_is_nowhere_where_nothing_else_was_live(registry):
-    said = whippet(registry, "rollback")
-    assert said.status == 1
-    assert "there is nothing to go back to" in said.err
-
-
 # --- with deploys: half a minute each -----------------------------------------------------------------------------
 
 

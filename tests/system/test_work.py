@@ -41,6 +41,7 @@ def failed(deployed, data):
     return operate(deployed.environment, "train", "--stage", "local", *words)
 
 
+@pytest.mark.slow
 def test_a_job_that_fails_says_why_with_its_last_words(failed):
     assert failed.status == 4, failed.err
     assert re.search(r"The training job whippet-local-train-\S+ failed: .*the loss became", failed.err)
@@ -48,6 +49,7 @@ def test_a_job_that_fails_says_why_with_its_last_words(failed):
     assert "failed: " in failed.json()["error"]
 
 
+@pytest.mark.slow
 def test_the_data_set_was_prepared_as_the_pipeline_does_and_is_not_again(deployed, failed):
     assert re.search(r"whippet-local-prepare-\S+: Completed", failed.err)
     again = operate(deployed.environment, "train", "--stage", "local", "--data", DATASET, "--dry-run", "--json")
@@ -57,6 +59,7 @@ def test_the_data_set_was_prepared_as_the_pipeline_does_and_is_not_again(deploye
     assert again.json()["RoleArn"] == deployed.role_arn("TrainRole")
 
 
+@pytest.mark.slow
 def test_jobs_lists_what_ran_of_this_stage_with_its_reason(deployed, failed):
     found = operate(deployed.environment, "jobs", "--stage", "local", "--json").json()
     mine = {one["kind"]: one for one in found if one["name"] in failed.err}
@@ -67,12 +70,14 @@ def test_jobs_lists_what_ran_of_this_stage_with_its_reason(deployed, failed):
     assert mine["training"]["name"] in said
 
 
+@pytest.mark.slow
 def test_a_stranger_is_not_stopped(deployed, failed):
     said = operate(deployed.environment, "stop", "nobody", "--stage", "local")
     assert (said.status, said.err.count("\n")) == (1, 1)
     assert "Nothing of stage local is called nobody" in said.err
 
 
+@pytest.mark.slow
 def test_what_has_ended_is_not_stopped_again(deployed, failed):
     name = re.search(r"whippet-local-train-\S+?(?= failed)", failed.err)[0]
     assert operate(deployed.environment, "stop", name, "--stage", "local").out == f"{name} had ended already: Failed.\n"

@@ -112,7 +112,7 @@ def test_a_trial_prints_its_number_and_never_reads_the_test_pictures(
     flags = ["--model-dir", str(reason.base / "model"), "--trial", "true", "--epochs", "1", "--input-size", "16"]
     assert train.main(flags) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("best_epoch=1 best_valid_accuracy=0.")
-    assert list((reason.base / "model").iterdir()) == []
+    assert list((reason.base / "model").glob("**/*")) == []
 
 
 def test_on_a_laptop_the_report_lies_in_the_models_folder(

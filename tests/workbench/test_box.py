@@ -90,6 +90,7 @@ def trained(embedded, tmp_path_factory, pictures):
     return made, made.run("train", "--data", "shapes", "--epochs", "1", "--input-size", "32", "--batch-size", "16")
 
 
+@pytest.mark.slow
 def test_training_leaves_the_model_under_its_hash(trained):
     made, done = trained
     assert done.returncode == 0, done.stderr
@@ -103,6 +104,7 @@ def test_training_leaves_the_model_under_its_hash(trained):
     assert {"model.onnx", "model.pt"} <= set(described["files"])
 
 
+@pytest.mark.slow
 def test_data_that_is_not_there_is_a_sentence(trained):
     made, _ = trained
     done = made.run("train", "--data", "dogs")
