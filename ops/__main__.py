@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from ops.errors import OperatorError
+from ops.printable import tell
 
 # Name -> what it is for, as the list says it. Its words stand in ops/commands/NAME.py.
 COMMANDS = {
@@ -53,7 +54,7 @@ def main(words: list[str] | None = None) -> int:
         sys.stdout.write(_listing())
         return 0
     if words[0] not in COMMANDS:
-        sys.stderr.write(f"There is no command `{words[0]}`; the commands are {', '.join(COMMANDS)}.\n")
+        tell(f"There is no command `{words[0]}`; the commands are {', '.join(COMMANDS)}.")
         return UNKNOWN_WORDS
     module = importlib.import_module(f"ops.commands.{words[0].replace('-', '_')}")
     parser = Parser(prog=f"python -m ops {words[0]}", description=str(module.__doc__))
@@ -68,7 +69,7 @@ def _run(module: ModuleType, arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt as interrupted:
         # Whoever knows what goes on meanwhile says so in it.
         said = str(interrupted) or getattr(module, "INTERRUPTED_SENTENCE", "Interrupted.")
-        sys.stderr.write(f"{said}\n")
+        tell(said)
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read has read enough, as `head` does; what is still to be written has nowhere to go.
@@ -78,7 +79,7 @@ def _run(module: ModuleType, arguments: argparse.Namespace) -> int:
         known = _known(error)
         if known is None:
             raise
-        sys.stderr.write(f"{known}\n")
+        tell(str(known))
         if getattr(arguments, "json", False):
             sys.stdout.write(json.dumps({"error": str(known), "status": known.status}) + "\n")
         return known.status

@@ -4,19 +4,34 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.status import Status
+from rich.text import Text
+
+from ops.printable import printable
+
+
+class Terminal(Console):
+    """Shows what AWS, files and logs say, and neither obeys their control codes nor takes their brackets for markup."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, soft_wrap=True, markup=False)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
 
 
 @dataclass
 class Steps:
     """Shows each step as it runs and remembers how long it took. Everything goes to standard error or nowhere."""
 
-    console: Console = field(default_factory=lambda: Console(stderr=True, highlight=False, soft_wrap=True))
+    console: Console = field(default_factory=lambda: Terminal(stderr=True))
     seconds: dict[str, float] = field(default_factory=dict)
 
     _status: Status | None = None
@@ -50,7 +65,7 @@ class Steps:
         """A line about something that has ended, also while another step goes on."""
         self.seconds[title] = seconds
         said = f"  {remark}" if remark else ""
-        self.console.print(f"[green]done[/] {title:<44} {seconds:6.1f} s{said}")
+        self.console.print(Text.assemble(("done", "green"), f" {title:<44} {seconds:6.1f} s{said}"))
 
 
 @dataclass
@@ -60,16 +75,10 @@ class Remark:
     text: str = ""
 
 
-def fail(sentence: str) -> int:
-    """One sentence for a person, an exit status for a program."""
-    sys.stderr.write(f"{sentence}\n")
-    return 1
-
-
 def answer(arguments: argparse.Namespace, data: object, show: Callable[[Console], None]) -> int:
     """What a command found, on standard output: JSON for a program, else as `show` prints it for a person."""
     if arguments.json:
         sys.stdout.write(json.dumps(data, indent=2, default=str) + "\n")
     else:
-        show(Console(highlight=False, soft_wrap=True))
+        show(Terminal())
     return 0

@@ -19,7 +19,6 @@ from typing import Any, Literal
 
 import boto3
 from botocore.credentials import Credentials
-from rich.console import Console
 from rich.table import Table
 
 from config import load_stage
@@ -31,7 +30,7 @@ from ops.asking.answer import AnswerError
 from ops.asking.pictures import Picture
 from ops.asking.through_api import ThroughApi
 from ops.asking.ways import api_way
-from ops.console import Steps
+from ops.console import Steps, Terminal
 from ops.data.check import Terms, check
 from ops.data.dataset import DataSet
 from ops.data.push import plan, push
@@ -165,7 +164,7 @@ def train(steps: Steps, environment: dict[str, str], names: Names, dataset: Data
     sagemaker = client("sagemaker", environment)
     bucket = outputs(cloudformation, names.stack("data"))["BucketName"]
     runs = Runs(sagemaker, outputs(cloudformation, names.stack("training"))["PipelineName"])
-    before = [one["PipelineExecutionArn"] for one in runs.of(dataset.name)]
+    before = [one.arn for one in runs.of(dataset.name)]
     way = _way(s3, bucket, dataset, environment)
     planned = plan(way.shelf, dataset)
     known = before[0] if before and planned.nothing_to_do else None
@@ -250,7 +249,7 @@ def outputs(cloudformation: Any, stack: str) -> dict[str, str]:  # noqa: ANN401
 
 
 def show(demo: Demo) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = Terminal()
     table = Table(title="Predictions", title_justify="left")
     for heading in ("image", "shows", "label", "probability", "round trip"):
         justify: Literal["left", "right"] = "right" if heading in {"probability", "round trip"} else "left"

@@ -4,7 +4,6 @@ Names come from the deployed stacks alone. Interrupted, it is run again and goes
 """
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 
@@ -12,15 +11,18 @@ from botocore.exceptions import ClientError, WaiterError
 from rich.console import Console
 
 from ops import cdk
-from ops.console import Steps, fail
+from ops.console import Steps, Terminal, answer
 from ops.deployment import DeployedStack, stacks_of
 from ops.errors import OperatorError
 from ops.kept import BUCKET
 from ops.notes import Notes
+from ops.printable import tell
 from ops.stage import Stage
 from ops.teardown import GROUP, Destroyed, Teardown
+from ops.weather import sentence_of
 
 NOTES = cdk.ROOT / ".whippet"
+NOTHING = Destroyed([], 0, 0, [], [], [], [])
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -31,8 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     notes = Notes(NOTES / f"destroy-{arguments.stage}-{account.number}.json")
     stacks = stacks_of(account.client("cloudformation"), prefix)
     if not stacks and not notes.log_groups and not notes.kept:
-        sys.stderr.write(f"There is nothing of stage {arguments.stage} in this account.\n")
-        return 0
+        tell(f"There is nothing of stage {arguments.stage} in this account.")
+        return answer(arguments, asdict(NOTHING), lambda _: None)
     protected = [stack.name for stack in stacks if stack.protected]
     if protected:
         raise OperatorError(
@@ -40,23 +42,18 @@ def run(arguments: argparse.Namespace) -> int:
             "it, then destroy."
         )
     if not arguments.yes and not confirmed(arguments.stage, stacks, notes, also_data=arguments.also_data):
-        return fail("Nothing was touched.")
+        raise OperatorError("Nothing was touched.")
     try:
         done = Teardown(account, Steps(), notes, also_data=arguments.also_data).destroy(stacks)
     except (ClientError, WaiterError) as error:
-        raise OperatorError(
-            f"{error} Put it right, then run the same command: it goes on where this stopped."
-        ) from None
-    if arguments.json:
-        sys.stdout.write(json.dumps(asdict(done), indent=2) + "\n")
-    else:
-        show(done)
-    return 0
+        known = sentence_of(error)
+        raise type(known)(f"{known} Then run the same command: it goes on where this stopped.") from None
+    return answer(arguments, asdict(done), lambda console: show(done, console))
 
 
 def confirmed(stage: str, stacks: list[DeployedStack], notes: Notes, *, also_data: bool) -> bool:
     """The stage's name, typed by a person who has read what goes."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Terminal(stderr=True)
     for stack in stacks:
         console.print(f"  {stack.name:<28} {len(stack.resources)} resources")
         for bucket in stack.of_kind(BUCKET):
@@ -75,8 +72,7 @@ def confirmed(stage: str, stacks: list[DeployedStack], notes: Notes, *, also_dat
     return sys.stdin.readline().strip() == stage
 
 
-def show(done: Destroyed) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+def show(done: Destroyed, console: Console) -> None:
     console.print(f"{len(done.stacks)} stacks and {done.objects} objects are gone.")
     console.print("What stays:")
     for left in done.left:

@@ -13,10 +13,13 @@ from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from ops.asking.target import LOOPBACK as HOST
 from ops.asking.target import TIMEOUT_SECONDS, Target, target_of
 from ops.errors import OperatorError
 from ops.stage import Stage
+from ops.weather import sentence_of
 
 MAX_BODY_BYTES = 10_000_000  # what an HTTP API takes
 ROUTES = {("GET", "/"), ("GET", "/healthz"), ("GET", "/openapi.json"), ("POST", "/predict")}
@@ -81,6 +84,10 @@ class PageHandler(BaseHTTPRequestHandler):
             content = answer.read()
         except (OSError, http.client.HTTPException) as error:
             self._refuse(BAD_GATEWAY, f"The API at {self.api.host} cannot be reached: {error}.")
+            return
+        except (BotoCoreError, ClientError) as error:
+            # Credentials that ended while the page was open.
+            self._refuse(BAD_GATEWAY, str(sentence_of(error)))
             return
         finally:
             connection.close()

@@ -10,9 +10,9 @@ from ops.console import Remark, Steps
 from ops.deployment import DeployedStack
 from ops.emptying import delete_log_group, delete_packages
 from ops.errors import OperatorError
-from ops.jobs import Jobs
 from ops.kept import BUCKET, Kept, Left, outlives
 from ops.notes import Notes
+from ops.stopping import Jobs
 
 GROUP, PIPELINE = "AWS::SageMaker::ModelPackageGroup", "AWS::SageMaker::Pipeline"
 ENDPOINT, VPC, ROLE = "AWS::SageMaker::Endpoint", "AWS::EC2::VPC", "AWS::IAM::Role"

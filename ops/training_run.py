@@ -23,6 +23,7 @@ class Run:
     """As intake or `ops pipeline run` called it: NAME-VERSION of its data set."""
     status: str
     started: datetime
+    reason: str = ""
 
     @property
     def id(self) -> str:
@@ -43,6 +44,8 @@ class Step:
     """The name of the job that it runs."""
     outcome: str | None = None
     """Of a condition: true or false."""
+    kind: str | None = None
+    """Of its job, one of JOBS."""
 
 
 @dataclass(frozen=True)
@@ -52,39 +55,38 @@ class Runs:
     sagemaker: Any
     pipeline: str
 
-    def all(self) -> list[Run]:
-        """The youngest first."""
+    def listed(self) -> Iterator[Run]:
+        """The youngest first; who stops early asks for no further page."""
         pages = self.sagemaker.get_paginator("list_pipeline_executions").paginate(
             PipelineName=self.pipeline, SortBy="CreationTime", SortOrder="Descending"
         )
-        return [
-            Run(
-                one["PipelineExecutionArn"],
-                one.get("PipelineExecutionDisplayName", ""),
-                one["PipelineExecutionStatus"],
-                one["StartTime"],
-            )
-            for one in pages.search("PipelineExecutionSummaries[]")
-            if one
-        ]
+        for page in pages:
+            yield from map(_run, page["PipelineExecutionSummaries"])
+
+    def all(self) -> list[Run]:
+        return list(self.listed())
+
+    def youngest(self) -> Run | None:
+        return next(self.listed(), None)
+
+    def find(self, name: str) -> Run | None:
+        """By its id, its name or its ARN."""
+        return next((one for one in self.listed() if name in (one.id, one.name, one.arn)), None)
 
     def dataset(self, run: str) -> str:
         """The prefix that it was started on, as "dataset/dogs"."""
         found = self.sagemaker.list_pipeline_parameters_for_execution(PipelineExecutionArn=run)["PipelineParameters"]
         return next((str(one["Value"]) for one in found if one["Name"] == DATASET_PARAMETER), "")
 
-    def of(self, dataset: str) -> list[dict[str, Any]]:
+    def of(self, dataset: str) -> list[Run]:
         """The youngest first. Intake names a run NAME-VERSION after the data set that started it."""
-        pages = self.sagemaker.get_paginator("list_pipeline_executions").paginate(PipelineName=self.pipeline)
-        found = list(pages.search("PipelineExecutionSummaries[]"))
-        return [one for one in found if one and one["PipelineExecutionDisplayName"].rsplit("-", 1)[0] == dataset]
+        return [one for one in self.listed() if one.name.rsplit("-", 1)[0] == dataset]
 
     def started(self, dataset: str, before: set[str]) -> str:
         """The run that was not among those `before`, once intake has started it."""
         until = time.monotonic() + STARTS_WITHIN_SECONDS
         while time.monotonic() < until:
-            new = [one["PipelineExecutionArn"] for one in self.of(dataset)]
-            new = [arn for arn in new if arn not in before]
+            new = [one.arn for one in self.of(dataset) if one.arn not in before]
             if new:
                 return new[0]
             time.sleep(LOOK_EVERY_SECONDS / 4)
@@ -99,8 +101,10 @@ class Runs:
 
     def every_step(self, run: str) -> list[Step]:
         """Those that have begun, the oldest first."""
-        found = self.sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=run, SortOrder="Ascending")
-        return [_step(one) for one in found["PipelineExecutionSteps"]]
+        pages = self.sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
+            PipelineExecutionArn=run, SortOrder="Ascending"
+        )
+        return [_step(one) for page in pages for one in page["PipelineExecutionSteps"]]
 
     def status(self, run: str) -> tuple[str, str]:
         found = self.sagemaker.describe_pipeline_execution(PipelineExecutionArn=run)
@@ -131,10 +135,20 @@ class Runs:
         return found
 
 
+def _run(found: dict[str, Any]) -> Run:
+    return Run(
+        found["PipelineExecutionArn"],
+        found.get("PipelineExecutionDisplayName", ""),
+        found["PipelineExecutionStatus"],
+        found["StartTime"],
+        found.get("PipelineExecutionFailureReason", ""),
+    )
+
+
 def _step(found: dict[str, Any]) -> Step:
     started = found.get("StartTime") or datetime.now(UTC)
     told = found.get("Metadata", {})
-    jobs = [str(told[kind]["Arn"]).rsplit("/", 1)[-1] for kind in JOBS if told.get(kind, {}).get("Arn")]
+    kind = next((kind for kind in JOBS if told.get(kind, {}).get("Arn")), None)
     return Step(
         found["StepName"],
         found["StepStatus"],
@@ -142,6 +156,7 @@ def _step(found: dict[str, Any]) -> Step:
         ((found.get("EndTime") or datetime.now(UTC)) - started).total_seconds(),
         found.get("FailureReason", ""),
         told.get("RegisterModel", {}).get("Arn"),
-        jobs[0] if jobs else None,
+        str(told[kind]["Arn"]).rsplit("/", 1)[-1] if kind else None,
         told.get("Condition", {}).get("Outcome"),
+        kind,
     )

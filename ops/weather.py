@@ -8,9 +8,15 @@ NO_CREDENTIALS = "There are no AWS credentials here: set AWS_PROFILE, or run `aw
 EXPIRED = "These AWS credentials have expired: run `aws sso login`, or renew them as you got them."
 # Codes as the services send them; the same trouble has several names.
 EXPIRED_CODES = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
-UNKNOWN_CODES = {"UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
+UNKNOWN_CODES = {
+    *("UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId", "AuthFailure"),
+    *("SignatureDoesNotMatch", "InvalidSignatureException"),
+}
 DENIED_CODES = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden"}
-THROTTLED_CODES = {"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown"}
+THROTTLED_CODES = {
+    *("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestThrottledException"),
+    *("TooManyRequestsException", "RequestLimitExceeded", "SlowDown"),
+}
 
 
 def sentence_of(error: Exception) -> OperatorError:
@@ -26,7 +32,13 @@ def sentence_of(error: Exception) -> OperatorError:
         case exceptions.ClientError():
             return _of_answer(error)
         case _:
-            return NotReached(f"The AWS client gave up: {error}")
+            return _given_up(error)
+
+
+def _given_up(error: Exception) -> OperatorError:
+    if isinstance(error, exceptions.ParamValidationError):
+        return OperatorError(" ".join(str(error).split()))
+    return NotReached(f"The AWS client gave up: {error}")
 
 
 def _of_answer(error: exceptions.ClientError) -> OperatorError:

@@ -3,7 +3,6 @@
 import argparse
 import csv
 import json
-import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -11,12 +10,14 @@ from typing import Any
 
 from rich.console import Console
 
-from ops.asking.transform import ENDED, Batches, Result
+from ops.asking.transform import Batches, Result
 from ops.console import Steps, answer
 from ops.errors import OperatorError, WorkFailed
+from ops.printable import tell
 from ops.stage import Stage
+from ops.work.following import left_running
+from ops.work.jobs import ENDED
 
-INTERRUPTED = 130
 SHOWN_FAILURES = 10
 
 
@@ -26,14 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise OperatorError(f"serving.batch = false in stage {stage.name}: set it to true and deploy, then try again.")
     batches = Batches(stage)
     job = arguments.job or _started(arguments, batches, steps)
-    try:
+    with left_running(stage, job, f"python -m ops batch --job {job}"):
         ended = _followed(batches, job, steps)
-    except KeyboardInterrupt:
-        sys.stderr.write(
-            f"The job runs on. Back to it: python -m ops batch --job {job} --stage {stage.name}; "
-            f"to end it: aws sagemaker stop-transform-job --transform-job-name {job}\n"
-        )
-        return INTERRUPTED
     results = list(batches.results(ended))
     out = arguments.out or Path(f"{job}.csv")
     write(out, results)
@@ -50,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     }
     if status != "Completed":
         data["error"] = f"The job {job} ended as {status}: {ended.get('FailureReason', 'it says no reason')}"
-        sys.stderr.write(f"{data['error']}\n")
+        tell(str(data["error"]))
     answer(arguments, data, lambda console: show(console, data, wrong))
     return WorkFailed.status if wrong or status != "Completed" else 0
 

@@ -18,8 +18,9 @@ from rich.text import Text
 from ops.asking.answer import Answered, AnswerError
 from ops.asking.pictures import Picture, PictureError, found
 from ops.asking.ways import Way, api_way, endpoint_way, function_way
-from ops.console import answer
+from ops.console import Terminal, answer
 from ops.errors import OperatorError, WorkFailed
+from ops.printable import tell
 from ops.stage import Stage
 
 HOPS = ("api", "lambda", "function", "fetch", "endpoint", "model", "total")
@@ -41,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         data = {"via": arguments.via, "answers": [asdict(one) for one in answers], "typical_ms": typical(answers)}
         answer(arguments, data, lambda console: show(console, answers))
     for one in wrong:
-        sys.stderr.write(f"{one.error}\n")
+        tell(one.error)
     return WorkFailed.status if wrong else 0
 
 
@@ -54,7 +55,7 @@ def _asked(way: Way, pictures: list[Picture], at_once: int) -> list[Answered]:
         except (AnswerError, PictureError) as error:
             return Answered(picture.name, error=str(error))
 
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     shown = console.is_terminal and len(pictures) > 1
     with (
         ThreadPoolExecutor(min(at_once, len(pictures))) as pool,

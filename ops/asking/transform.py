@@ -17,7 +17,6 @@ from ops.errors import OperatorError
 from ops.stage import Stage
 
 INPUT, OUTPUT = "batch/input", "batch/output"
-ENDED = ("Completed", "Failed", "Stopped")
 # The container decides by each file's own bytes.
 CONTENT_TYPE, ACCEPT = "application/octet-stream", "application/json"
 AT_ONCE = 8

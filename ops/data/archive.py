@@ -1,9 +1,11 @@
 """A zip of pictures, unpacked beside the project. Nothing in it is believed: not its names, not its sizes."""
 
 import hashlib
+import lzma
 import shutil
 import stat
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from ops.errors import OperatorError, Refused
@@ -32,7 +34,7 @@ def unpacked(archive: Path, folder: Path) -> Path:
             for member in members:
                 _unpack(opened, member, begun / member.filename)
         begun.rename(place)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, EOFError, UnicodeError) as error:
         raise OperatorError(f"{archive} is no sound zip: {error}.") from None
     except OSError as error:
         raise OperatorError(f"{archive} cannot be unpacked into {folder}: {error.strerror or error}.") from None
@@ -59,7 +61,7 @@ def _members(archive: Path, opened: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
 
 def _refuse_unfit(archive: Path, member: zipfile.ZipInfo) -> None:
     name = PurePosixPath(member.filename)
-    if name.is_absolute() or ".." in name.parts or "\\" in member.filename or ":" in name.parts[0]:
+    if name.is_absolute() or ".." in name.parts or "\\" in member.filename or ":" in "".join(name.parts[:1]):
         raise Refused(f"{archive} holds {member.filename!r}, which would lie outside its folder: it is not unpacked.")
     if stat.S_ISLNK(member.external_attr >> 16):
         raise Refused(f"{archive} holds {member.filename!r}, which is a link: it is not unpacked.")

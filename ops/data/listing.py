@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +11,7 @@ from typing import Any
 from ops.data.dataset import MANIFEST, SPLITS
 from ops.data.names import PREFIX
 from ops.data.shelf import Shelf
+from ops.training_run import Run, Runs
 
 # As lambda_src/intake/service.py shortens it for a run's name; a test holds the two together.
 TOKEN_SHOWN = 8
@@ -72,30 +73,21 @@ def sets_in(s3: Any, bucket: str) -> list[Found]:  # noqa: ANN401 - boto3 makes 
 class Outcomes:
     """Runs of a pipeline by what intake called them: NAME-TOKEN, after the manifest that started them."""
 
-    sagemaker: Any
-    runs: dict[str, list[dict[str, Any]]]
+    runs: Runs
+    known: list[Run]
 
     @classmethod
     def of(cls, sagemaker: Any, pipeline: str) -> "Outcomes":  # noqa: ANN401
-        runs: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        pages = sagemaker.get_paginator("list_pipeline_executions").paginate(PipelineName=pipeline)
-        for one in (one for page in pages for one in page.get("PipelineExecutionSummaries", [])):
-            runs[one.get("PipelineExecutionDisplayName", "")].append(one)
-        return cls(sagemaker, runs)
+        runs = Runs(sagemaker, pipeline)
+        return cls(runs, runs.all())
 
-    def youngest(self, called: str) -> tuple[str, str] | None:
-        """Its ARN and state."""
-        found = max(self.runs.get(called, []), key=lambda one: one["StartTime"], default=None)
-        return (found["PipelineExecutionArn"], found["PipelineExecutionStatus"]) if found else None
+    def youngest(self, called: str) -> Run | None:
+        return next((one for one in self.known if one.name == called), None)
 
-    def version(self, run: str) -> str | None:
+    def version(self, run: Run) -> str | None:
         """Of the model that the run has registered."""
-        pages = self.sagemaker.get_paginator("list_pipeline_execution_steps").paginate(PipelineExecutionArn=run)
-        for step in (step for page in pages for step in page.get("PipelineExecutionSteps", [])):
-            package = step.get("Metadata", {}).get("RegisterModel", {}).get("Arn")
-            if package:
-                return str(package).rsplit("/", 1)[-1]
-        return None
+        packages = (step.package for step in self.runs.every_step(run.arn) if step.package)
+        return next((package.rsplit("/", 1)[-1] for package in packages), None)
 
 
 def listed(s3: Any, bucket: str, outcomes: Outcomes | None) -> list[Listed]:  # noqa: ANN401
@@ -106,23 +98,24 @@ def _listed(s3: Any, bucket: str, found: Found, outcomes: Outcomes | None) -> Li
     shelf = Shelf(s3, bucket, f"{PREFIX}/{found.name}")
     manifest = shelf.manifest() if found.sealed else None
     said = _said(manifest)
+    sha256 = said.get("sha256")
     state = _state(found, said)
     run = version = None
     if manifest is not None and outcomes:
         run = outcomes.youngest(run_name(bucket, shelf.key(MANIFEST), found.name, manifest))
-        version = outcomes.version(run[0]) if run and run[1] == "Succeeded" else None
+        version = outcomes.version(run) if run and run.status == "Succeeded" else None
     return Listed(
         name=found.name,
         pictures=found.pictures,
         bytes=found.size,
         splits=dict(_ordered(found.splits)),
         classes=len(found.labels),
-        sha256=said.get("sha256"),
+        sha256=sha256 if isinstance(sha256, str) else None,
         state=state,
         complete=state == "complete",
         changed=found.changed.isoformat(timespec="seconds") if found.changed else "",
-        run=run[0] if run else None,
-        run_status=run[1] if run else None,
+        run=run.arn if run else None,
+        run_status=run.status if run else None,
         model_version=version,
     )
 

@@ -17,6 +17,8 @@ from rich.progress import (
     Progress as Bar,
 )
 
+from ops.console import Terminal
+
 LINE_EVERY_SECONDS = 10.0
 
 
@@ -25,7 +27,7 @@ class Progress:
 
     def __init__(self, title: str, *, total_bytes: int | None, files: int = 0, console: Console | None = None) -> None:
         self._title, self._total, self._files = title, total_bytes, files
-        self._console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self._console = console or Terminal(stderr=True)
         self._lock = threading.Lock()
         self._done_files, self._done_bytes = 0, 0
         self._began = self._told = time.monotonic()

@@ -1,7 +1,6 @@
 """What `ops data push|check|status` do, one after the other."""
 
 import argparse
-import sys
 import time
 from dataclasses import asdict
 from typing import Any
@@ -19,6 +18,7 @@ from ops.data.source import folder_of
 from ops.data.transfer import Pace, Way
 from ops.data.wire import Wire
 from ops.errors import Refused
+from ops.printable import tell
 from ops.stage import Stage
 
 
@@ -29,7 +29,7 @@ def run_check(arguments: argparse.Namespace) -> int:
     dataset = looked.dataset
     if dataset is not None:
         return answer(arguments, _described(dataset), lambda console: show.dataset(dataset, console))
-    sys.stderr.write(f"{looked.refused}.\n")
+    tell(f"{looked.refused}.")
     data = {"error": f"{looked.refused}.", "status": Refused.status, "left_out": looked.left_out}
     answer(arguments, data, lambda console: show.faults(looked.left_out, "left out", console))
     return Refused.status

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
+from rich.text import Text
 
 from ops.data.dataset import SPLITS, DataSet, Picture
 from ops.data.listing import UNSPLIT, Listed
@@ -74,7 +75,7 @@ def sets(bucket: str, found: list[Listed], console: Console) -> None:
     for one in found:
         splits = "/".join(str(one.splits.get(name, 0)) for name in SPLITS)
         table.add_row(
-            f"{one.name}\n  {(one.sha256 or 'no manifest')[:SHA_SHOWN]}",
+            Text(f"{one.name}\n  {(one.sha256 or 'no manifest')[:SHA_SHOWN]}"),
             f"{one.pictures}\n{'not split' if UNSPLIT in one.splits else splits}",
             str(one.classes),
             decimal(one.bytes),

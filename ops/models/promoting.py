@@ -28,11 +28,17 @@ def run(arguments: argparse.Namespace) -> int:
     if not verdict.passes and not arguments.force:
         raise Refused(f"{verdict.sentence} To promote it nevertheless, say why: --force REASON.")
     reason = arguments.force or arguments.reason or verdict.sentence
-    registry.approve(version, reason=reason, by=who(stage), at=when())
-    steps.done(f"Approve version {version.number}", 0.0, verdict.sentence)
-    wanted = Promoted(version.artifact, str(version.number))
+
+    def approve() -> None:
+        registry.approve(version, reason=reason, by=who(stage), at=when(), anew=not verdict.passes)
+        steps.done(f"Approve version {version.number}", 0.0, verdict.sentence)
+
     changed = ServingChange(stage, steps).make(
-        wanted, deployed(stage), deploy=arguments.deploy, with_other_changes=arguments.with_other_changes
+        Promoted(version.artifact, str(version.number)),
+        deployed(stage),
+        decide=approve,
+        deploy=arguments.deploy,
+        with_other_changes=arguments.with_other_changes,
     )
     return answer(arguments, data_of(version, verdict, changed), lambda console: show(console, stage, version, changed))
 

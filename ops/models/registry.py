@@ -77,9 +77,9 @@ class Registry:
             raise OperatorError(f"{self.group} has no version {number}; it has {known}.")
         return chosen
 
-    def approve(self, version: Version, *, reason: str, by: str, at: str) -> None:
-        """The registry says from now on who wants it served, when and why; said once, it stays."""
-        if version.status != APPROVED:
+    def approve(self, version: Version, *, reason: str, by: str, at: str, anew: bool = False) -> None:
+        """The registry says from now on who wants it served, when and why; said once, it stays, unless `anew`."""
+        if anew or version.status != APPROVED:
             self._decide(version.arn, APPROVED, reason, {BY: by[:LONGEST_METADATA], AT: at})
 
     def reject(self, version: Version, *, reason: str, by: str, at: str) -> None:

@@ -5,9 +5,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Console
-
-from ops.console import Steps, answer, fail
+from ops.console import Steps, Terminal, answer
 from ops.errors import OperatorError, Refused, WorkFailed
 from ops.models.change import StageChange
 from ops.models.live import Live, live
@@ -36,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         return answer(arguments, data, lambda console: console.print(f"{wanted}: it is so already.", markup=False))
     told(stage, wanted, serving, plan)
     if not arguments.yes and not confirmed(stage):
-        return fail("Nothing was touched.")
+        raise OperatorError("Nothing was touched.")
     for number, step in enumerate(plan.steps):
         with StageChange(stage, steps, ROOMS) as change:
             if number == 0:
@@ -73,7 +71,7 @@ def _refuse_others(change: StageChange, plan: Plan, *, insist: bool) -> None:
 
 
 def told(stage: Stage, wanted: Wanted, serving: Live, plan: Plan) -> None:
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Terminal(stderr=True)
     now = ", ".join(f"{one.variant} on {one.instance_type}" for one in serving.variants)
     console.print(f"{wanted}, for {serving.endpoint} ({now}). Deploys, one after the other:", markup=False)
     for number, step in enumerate(plan.steps, start=1):

@@ -21,14 +21,19 @@ def run(arguments: argparse.Namespace) -> int:
     serving, entries = live(stage), past(stage)
     target = last_before(entries, serving.artifact, versions)
     left = versions.get(serving.artifact)
-    if left is not None and left.status != REJECTED:
-        # First of all: run again after an interruption, it leads to the same version, and after the end one further.
-        registry.reject(left, reason=arguments.reason or "rolled back", by=who(stage), at=when())
-        steps.done(f"Reject version {left.number}", 0.0, arguments.reason or "rolled back")
+
+    def reject() -> None:
+        # Before anything changes: run again after an interruption, it leads to the same version; after the end, one
+        # further.
+        if left is not None and left.status != REJECTED:
+            registry.reject(left, reason=arguments.reason or "rolled back", by=who(stage), at=when())
+            steps.done(f"Reject version {left.number}", 0.0, arguments.reason or "rolled back")
+
     before = Promoted(entries[0].artifact, entries[0].version)
     changed = ServingChange(stage, steps).make(
         Promoted(target.artifact, target.version),
         before,
+        decide=reject,
         deploy=not arguments.no_deploy,
         with_other_changes=arguments.with_other_changes,
     )

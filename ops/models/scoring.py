@@ -11,8 +11,8 @@ from ops.errors import WorkFailed
 from ops.models.card import place
 from ops.models.registry import Version
 from ops.stage import Stage
+from ops.work.jobs import ENDED
 
-ENDED = ("Completed", "Failed", "Stopped")
 STEP = "Evaluate"
 Json = dict[str, Any]
 

@@ -1,5 +1,6 @@
 """From one served model to another: the stage file's two lines, the diff of that and only that, and the deploy."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +31,19 @@ class ServingChange:
     def path(self) -> Path:
         return self.stage.folder / f"{self.stage.name}.toml"
 
-    def make(self, wanted: Promoted, before: Promoted, *, deploy: bool, with_other_changes: bool) -> Changed:
-        """Run again, it goes on: a file that says so is left alone, a deploy that is through changes nothing."""
+    def make(
+        self,
+        wanted: Promoted,
+        before: Promoted,
+        *,
+        decide: Callable[[], None],
+        deploy: bool,
+        with_other_changes: bool,
+    ) -> Changed:
+        """`decide` tells the registry, when nothing refuses the change any more and nothing is changed yet.
+
+        Run again, it goes on: a file that says so is left alone, a deploy that is through changes nothing.
+        """
         text = self.path.read_text(encoding="utf-8")
         target = with_model(text, wanted)
         checked(target, self.path)
@@ -45,6 +57,7 @@ class ServingChange:
                     f"The checkout differs from what is deployed in more than the model ({some(others)}), which this "
                     "deploy would take along: deploy that first, or say --with-other-changes."
                 )
+            decide()
             if target != text:
                 write(self.path, target)
             assembly = change.synthesized(target, "after", "Synthesize it with the other model")

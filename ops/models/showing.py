@@ -10,13 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from ops.console import answer
-from ops.errors import OperatorError
 from ops.models.card import Card, read_card
 from ops.models.card_page import page
 from ops.models.listing import places_of, row
 from ops.models.live import live
 from ops.models.registry import Registry, Version
 from ops.stage import Stage
+from ops.written import write
 
 SHOWN_MISTAKES = 10
 
@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     card = read_card(stage.client("s3"), version.url, version.evaluation_url)
     data = document(stage, version, card)
     if arguments.html:
-        _write(arguments.html, page(data))
+        write(arguments.html, page(data))
     return answer(arguments, data, lambda console: show(console, data, arguments.html))
 
 
@@ -83,13 +83,6 @@ def lineage(stage: Stage, version: Version) -> dict[str, Any]:
 
 def _job(metadata: dict[str, Any]) -> str | None:
     return next((str(one["Arn"]) for one in metadata.values() if isinstance(one, dict) and one.get("Arn")), None)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OperatorError(f"{path} cannot be written ({error.strerror}).") from None
 
 
 def show(console: Console, data: dict[str, Any], html: Path | None) -> None:

@@ -3,25 +3,23 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from ops.errors import OperatorError
 from ops.stage import Stage
+from ops.training_run import ENDED as RUN_ENDED
+from ops.training_run import Runs, Step
+from ops.work.jobs import ENDED as JOB_ENDED
+from ops.work.jobs import KINDS, TRAINING, TUNING, trials_of
 
-# SageMaker writes each kind of job to a group of its own, in streams that begin with the job's name.
-JOB_GROUPS = {
-    "TrainingJob": "/aws/sagemaker/TrainingJobs",
-    "ProcessingJob": "/aws/sagemaker/ProcessingJobs",
-    "TransformJob": "/aws/sagemaker/TransformJobs",
-}
 FUNCTIONS = {
     "predict": ("api", "PredictFunctionName"),
     "intake": ("training", "IntakeFunctionName"),
     "idle": ("operations", "IdleFunctionName"),
 }
-ENDED = {"Completed", "Failed", "Stopped", "Succeeded"}
 
 
 @dataclass(frozen=True)
@@ -65,9 +63,9 @@ def _of_job(stage: Stage, name: str | None) -> Sources:
     described = _described(lambda: sagemaker.describe_training_job(TrainingJobName=job), f"training job {job}")
 
     def ended() -> bool:
-        return sagemaker.describe_training_job(TrainingJobName=job)["TrainingJobStatus"] in ENDED
+        return sagemaker.describe_training_job(TrainingJobName=job)["TrainingJobStatus"] in JOB_ENDED
 
-    return Sources(lambda: [Source(JOB_GROUPS["TrainingJob"], f"{job}/")], ended, described["CreationTime"])
+    return Sources(lambda: [Source(TRAINING.log, f"{job}/")], ended, described["CreationTime"])
 
 
 def _last_job(stage: Stage, sagemaker: Any) -> str:  # noqa: ANN401 - boto3's client
@@ -82,45 +80,29 @@ def _last_job(stage: Stage, sagemaker: Any) -> str:  # noqa: ANN401 - boto3's cl
 
 def _of_run(stage: Stage, name: str | None) -> Sources:
     sagemaker = stage.client("sagemaker")
-    pipeline = stage.output("training", "PipelineName")
-    pages = sagemaker.get_paginator("list_pipeline_executions").paginate(PipelineName=pipeline)
-    runs = [one for one in pages.search("PipelineExecutionSummaries[]") if one]
-    run = next((one for one in runs if name in (None, *_names_of(one))), None)
+    runs = Runs(sagemaker, stage.output("training", "PipelineName"))
+    run = runs.youngest() if name is None else runs.find(name)
     if run is None:
-        if not runs:
-            raise OperatorError(f"Pipeline {pipeline} has not run yet.")
-        known = ", ".join(one["PipelineExecutionArn"].rsplit("/", 1)[-1] for one in runs[:3])
-        raise OperatorError(f"Pipeline {pipeline} has no run {name}; its last are {known}.")
-    arn = run["PipelineExecutionArn"]
+        known = ", ".join(one.id for one in islice(runs.listed(), 3))
+        said = f"has no run {name}; its last are {known}" if known else "has not run yet"
+        raise OperatorError(f"Pipeline {runs.pipeline} {said}.")
+    arn = run.arn
 
     def now() -> list[Source]:
-        steps = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn, SortOrder="Ascending")
-        return [source for step in steps["PipelineExecutionSteps"] for source in _of_step(sagemaker, step)]
+        return [source for step in runs.every_step(arn) for source in _of_step(sagemaker, step)]
 
-    def ended() -> bool:
-        found = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
-        return found["PipelineExecutionStatus"] in ENDED
-
-    return Sources(now, ended, run["StartTime"])
+    return Sources(now, lambda: runs.status(arn)[0] in RUN_ENDED, run.started)
 
 
-def _names_of(run: dict[str, Any]) -> tuple[str, ...]:
-    return run["PipelineExecutionArn"].rsplit("/", 1)[-1], run.get("PipelineExecutionDisplayName", "")
-
-
-def _of_step(sagemaker: Any, step: dict[str, Any]) -> list[Source]:  # noqa: ANN401 - boto3's client
-    made = step.get("Metadata", {})
-    found = [
-        Source(group, f"{made[kind]['Arn'].rsplit('/', 1)[-1]}/", step["StepName"])
-        for kind, group in JOB_GROUPS.items()
-        if kind in made
-    ]
-    if "TuningJob" in made:
-        tuning = made["TuningJob"]["Arn"].rsplit("/", 1)[-1]
-        pages = sagemaker.get_paginator("list_training_jobs_for_hyper_parameter_tuning_job")
-        trials = pages.paginate(HyperParameterTuningJobName=tuning).search("TrainingJobSummaries[].TrainingJobName")
-        found += [Source(JOB_GROUPS["TrainingJob"], f"{trial}/", step["StepName"]) for trial in trials if trial]
-    return found
+def _of_step(sagemaker: Any, step: Step) -> list[Source]:  # noqa: ANN401 - boto3's client
+    """A tuning writes nothing itself: its trials do."""
+    if step.job is None or step.kind is None:
+        return []
+    names = [step.job]
+    if step.kind == TUNING.metadata:
+        names = [str(one["TrainingJobName"]) for one in trials_of(sagemaker, step.job)]
+    group = next(kind.log for kind in KINDS if kind.metadata == step.kind)
+    return [Source(group, f"{name}/", step.name) for name in names]
 
 
 def _described(question: Callable[[], dict[str, Any]], what: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ops.errors import OperatorError
+from ops.printable import printable, tell
 from ops.stage import Stage
 from ops.watch.log_sources import Source, Sources, sources_of
 
@@ -21,8 +22,6 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 DEFAULT_AGE = timedelta(minutes=15)
 # CloudWatch takes events in a little later than they are dated, and out of order.
 LATE = timedelta(seconds=20)
-# What a terminal would obey rather than show.
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         for line in lines:
             _write(line, as_json=False)
     if not lines:
-        sys.stderr.write(f"Nothing was written since {start:%Y-%m-%d %H:%M:%S} UTC; --since looks further back.\n")
+        tell(f"Nothing was written since {start:%Y-%m-%d %H:%M:%S} UTC; --since looks further back.")
     return 0
 
 
@@ -119,7 +118,7 @@ def _write(line: Line, *, as_json: bool) -> None:
         sys.stdout.write(json.dumps(_document(line)) + "\n")
     else:
         where = f"{line.step}  " if line.step else ""
-        sys.stdout.write(f"{line.at:%H:%M:%S}  {where}{CONTROL.sub('', line.message)}\n")
+        sys.stdout.write(f"{line.at:%H:%M:%S}  {where}{printable(line.message)}\n")
     sys.stdout.flush()
 
 

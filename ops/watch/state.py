@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 
 from ops.errors import OperatorError
 from ops.stage import Stage
+from ops.training_run import Runs
 from ops.watch.endpoint import Endpoint, endpoint_of
 from ops.watch.reading import Unknown, asked
 from ops.watch.spending import Spending, spending_of
 from ops.watch.traffic import Traffic, traffic_of
+from ops.work.jobs import own_in_progress
 
 UNSETTLED = {"UPDATE_ROLLBACK_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
 ROOMS = ("data", "network", "image", "training", "serving", "api", "operations", "workbench")
@@ -44,7 +46,7 @@ class Status:
     alarms: list[Alarm] | Unknown
     last_run: Run | Unknown | None
     working: list[str] | Unknown
-    """Pipeline runs and jobs under way."""
+    """Jobs under way that people started."""
     spending: Spending | Unknown | None
     ills: list[str]
 
@@ -131,31 +133,13 @@ def _alarms(stage: Stage) -> list[Alarm]:
 
 
 def _last_run(stage: Stage) -> Run | None:
-    found = stage.client("sagemaker").list_pipeline_executions(
-        PipelineName=stage.output("training", "PipelineName"),
-        SortBy="CreationTime",
-        SortOrder="Descending",
-        MaxResults=1,
-    )["PipelineExecutionSummaries"]
-    if not found:
-        return None
-    (last,) = found
-    return Run(
-        name=last.get("PipelineExecutionDisplayName") or last["PipelineExecutionArn"].rsplit("/", 1)[-1],
-        status=last["PipelineExecutionStatus"],
-        started=last["StartTime"],
-        reason=last.get("PipelineExecutionFailureReason", ""),
-    )
+    last = Runs(stage.client("sagemaker"), stage.output("training", "PipelineName")).youngest()
+    return None if last is None else Run(last.name or last.id, last.status, last.started, last.reason)
 
 
 def _working(stage: Stage) -> list[str]:
-    """Those that people started; the pipeline's own are its run's."""
-    pages = stage.client("sagemaker").get_paginator("list_training_jobs")
-    prefix = stage.names.own_jobs
-    found = pages.paginate(NameContains=prefix, StatusEquals="InProgress").search(
-        "TrainingJobSummaries[].TrainingJobName"
-    )
-    return [name for name in found if name and name.startswith(prefix)]
+    """Jobs of every kind that people started; the pipeline's own are its run's."""
+    return own_in_progress(stage)
 
 
 def _ills(

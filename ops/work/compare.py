@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -22,6 +21,7 @@ from ops.work.report import page
 from ops.work.tables import plain
 from ops.work.tables import show as show_table
 from ops.work.trials import best_of, trials_in
+from ops.written import write
 
 FOOTNOTE = (
     "billed: seconds times instances, of all trials for a tuning; dollars: us-east-1, on demand, by the dated snapshot "
@@ -50,17 +50,14 @@ class Row:
 
 def run(arguments: argparse.Namespace) -> int:
     stage = Stage.open(arguments.stage, arguments.stages)
-    rows = [row_of(stage, one) for one in (chosen(stage, arguments) or [])]
+    rows = [row_of(stage, one) for one in chosen(stage, arguments)]
     if not rows:
         raise OperatorError(
             f"Stage {stage.name} has no training that ended well within {arguments.days:g} days: `python -m ops train "
             f"--stage {stage.name}` makes one."
         )
-    place: Path | None = None
-    if arguments.report is not None:
-        place = arguments.report.resolve()
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(page(rows, stage=stage.name, footnote=FOOTNOTE), encoding="utf-8")
+    report = arguments.report
+    place = write(report, page(rows, stage=stage.name, footnote=FOOTNOTE)) if report else None
     found = {"rows": [row.as_json() for row in rows], "report": str(place) if place else None, "footnote": FOOTNOTE}
 
     def show(console: Console) -> None:

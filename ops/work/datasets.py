@@ -6,12 +6,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from ops.data.dataset import MANIFEST
+from ops.data.names import PREFIX
 from ops.errors import OperatorError
 from ops.stage import Stage
 
 # Boto3's clients are made at run time.
 Client = Any
-PREFIX, MANIFEST = "dataset", "manifest.json"
 NOT_THERE = ("404", "NoSuchKey", "NotFound")
 
 

@@ -15,11 +15,12 @@ from ops.work.screen import Screen
 
 
 @contextmanager
-def left_running(stage: Stage, name: str) -> Iterator[None]:
-    """Says on Ctrl-C, and where AWS is lost, that the work goes on, and how to come back to it."""
+def left_running(stage: Stage, name: str, returning: str = "") -> Iterator[None]:
+    """Says on Ctrl-C, and where AWS is lost, that the work goes on, and how to come back: `attach` unless said."""
     words = f"--stage {stage.name}"
+    returning = returning or f"python -m ops attach {name}"
     back = (
-        f"{name} goes on. See it: `python -m ops jobs {words}`; come back: `python -m ops attach {name} {words}`; "
+        f"{name} goes on. See it: `python -m ops jobs {words}`; come back: `{returning} {words}`; "
         f"end it: `python -m ops stop {name} {words}`."
     )
     try:

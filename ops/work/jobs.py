@@ -1,5 +1,6 @@
 """The jobs of a stage, of every kind: found by their role, which no other stage has, and read alike."""
 
+import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,7 +10,6 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ops.errors import OperatorError
-from ops.jobs import role_of
 from ops.prices import hourly
 from ops.stage import Stage
 
@@ -21,6 +21,10 @@ ENDED = ("Completed", "Failed", "Stopped")
 ROOMS = ("training", "serving")
 DESCRIBED_AT_ONCE = 8
 NOT_THERE = ("ValidationException", "ResourceNotFound")
+# What follows `Names.own_jobs` in a name that a command has made.
+OWN_NAME = re.compile(
+    r"(train|tune|prepare|features)-\d{4}-\d{6}[a-z0-9]{2}|batch-\d{13}|score-\d+-[0-9a-f]{12}-\d+", re.ASCII
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,11 @@ class Kind:
     call: str
     name: str
     log: str
+
+    @property
+    def metadata(self) -> str:
+        """Under which name a pipeline's step holds it."""
+        return self.name.removeprefix("HyperParameter")
 
     @property
     def name_key(self) -> str:
@@ -150,7 +159,28 @@ def find(stage: Stage, name: str) -> Job | None:
 
 def _is_ours(stage: Stage, job: Job, roles: set[str]) -> bool:
     """By its role, or by a name as we give it: a deploy may have made other roles since."""
-    return job.name.startswith(stage.names.own_jobs) or role_of(stage.client("sagemaker"), job.document) in roles
+    return is_own_name(stage, job.name) or role_of(stage.client("sagemaker"), job.document) in roles
+
+
+def is_own_name(stage: Stage, name: str) -> bool:
+    """The beginning alone does not say so: stage dev-eu's names begin as stage dev's do."""
+    return name.startswith(stage.names.own_jobs) and bool(OWN_NAME.fullmatch(name.removeprefix(stage.names.own_jobs)))
+
+
+def role_of(sagemaker: Client, job: dict[str, Any]) -> str:
+    """Its name, from the job's description. A transform job runs with its model's role; a tuning job with that of the
+    trainings it starts."""
+    if "ModelName" in job:
+        try:
+            model = sagemaker.describe_model(ModelName=job["ModelName"])
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationException":
+                raise
+            # A deploy of another model has taken it away.
+            return ""
+        return str(model.get("ExecutionRoleArn", "")).rsplit("/", 1)[-1]
+    started = [job, job.get("TrainingJobDefinition", {}), *job.get("TrainingJobDefinitions", [])]
+    return next((str(found["RoleArn"]).rsplit("/", 1)[-1] for found in started if found.get("RoleArn")), "")
 
 
 def roles_of(stage: Stage) -> set[str]:
@@ -172,6 +202,18 @@ def lately(stage: Stage, days: float, kinds: Iterable[Kind] = KINDS, *, trials: 
     ours = [job for job in found if _is_ours(stage, job, roles)]
     shown = [job for job in ours if trials or not job.document.get("TuningJobArn")]
     return sorted(shown, key=lambda job: job.began, reverse=True)
+
+
+def own_in_progress(stage: Stage) -> list[str]:
+    """Jobs of every kind that run now and that people started: their names begin as `Names.own_jobs`."""
+    sagemaker, begin = stage.client("sagemaker"), stage.names.own_jobs
+    found: list[tuple[Kind, str]] = []
+    for kind in KINDS:
+        pages = sagemaker.get_paginator(f"list_{kind.call}s").paginate(NameContains=begin, StatusEquals="InProgress")
+        names = pages.search(f"{kind.name}Summaries[].{kind.name_key}")
+        found += [(kind, name) for name in names if name and name.startswith(begin)]
+    roles = roles_of(stage) if found else set()
+    return [name for kind, name in found if _is_ours(stage, described(sagemaker, kind, name), roles)]
 
 
 def _listed(sagemaker: Client, kinds: Iterable[Kind], since: datetime) -> Iterator[tuple[Kind, str]]:

@@ -73,7 +73,7 @@ def _of_job(job: Job) -> Listed:
 
 def _of_run(run: Run) -> Listed:
     seconds = None if run.status in RUN_ENDED else (datetime.now(UTC) - run.started).total_seconds()
-    return Listed(run.id, "run", run.status, run.started, seconds, run.name, "")
+    return Listed(run.id, "run", run.status, run.started, seconds, run.name, run.reason)
 
 
 def _of_command(command: Command) -> Listed:

@@ -19,6 +19,7 @@ from ops.work.graph import graph
 from ops.work.screen import Screen
 from ops.work.tables import plain
 from ops.work.tables import show as show_table
+from ops.written import write
 
 Json = dict[str, Any]
 
@@ -82,15 +83,14 @@ def runs_of(stage: Stage) -> Runs:
 
 
 def find_run(stage: Stage, name: str) -> Run | None:
-    """By its id, its name or its ARN."""
     if stage.find("training") is None:
         return None
-    return next((one for one in runs_of(stage).all() if name in (one.id, one.name, one.arn)), None)
+    return runs_of(stage).find(name)
 
 
 def found_run(stage: Stage, name: str | None) -> Run:
     """The one that is named, or the youngest."""
-    found = find_run(stage, name) if name is not None else next(iter(runs_of(stage).all()), None)
+    found = find_run(stage, name) if name is not None else runs_of(stage).youngest()
     if found is None:
         said = f"no run {name}" if name else "no run yet"
         raise OperatorError(f"The pipeline of stage {stage.name} has {said}: `python -m ops pipeline run` makes one.")
@@ -127,6 +127,8 @@ def told(arguments: argparse.Namespace, stage: Stage, found: Run) -> int:
         for step in begun.values():
             if step.reason:
                 console.print(f"{step.name}: {step.reason}", markup=False)
+        if reason and not any(step.reason for step in begun.values()):
+            console.print(reason, markup=False)
 
     return answer(arguments, data, show)
 
@@ -161,14 +163,12 @@ def as_json(name: str, step: Step | None) -> Json:
 def picture(arguments: argparse.Namespace, stage: Stage) -> int:
     """Of a run; of the pipeline as deployed where it has none."""
     sagemaker, pipeline = stage.client("sagemaker"), stage.output("training", "PipelineName")
-    if arguments.run_id is None and not runs_of(stage).all():
+    if arguments.run_id is None and runs_of(stage).youngest() is None:
         drawn = graph(Definition.deployed(sagemaker, pipeline), {}, title=pipeline)
     else:
         found = found_run(stage, arguments.run_id)
         steps = {step.name: step for step in runs_of(stage).every_step(found.arn)}
         title = f"{pipeline}, run {found.id}: {runs_of(stage).status(found.arn)[0]}"
         drawn = graph(Definition.of_run(sagemaker, found.arn), steps, title=title)
-    place = (arguments.out or Path(f"{pipeline}.svg")).resolve()
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(drawn, encoding="utf-8")
+    place = write(arguments.out or Path(f"{pipeline}.svg"), drawn)
     return answer(arguments, {"picture": str(place)}, lambda console: console.print(str(place)))

@@ -9,6 +9,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from ops.console import Terminal
 from ops.work.figures import Figures
 
 
@@ -17,7 +18,7 @@ class Screen:
     title: str
     epochs: int | None = None
     """How many there will be, where that is known."""
-    console: Console = field(default_factory=lambda: Console(stderr=True, highlight=False, soft_wrap=True))
+    console: Console = field(default_factory=lambda: Terminal(stderr=True))
     figures: Figures = field(default_factory=Figures)
     _bar: Progress | None = None
     _task: TaskID | None = None

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from ops.console import answer
 from ops.errors import WorkFailed
-from ops.jobs import STOP_SECONDS
 from ops.stage import Stage
+from ops.stopping import STOP_SECONDS
 from ops.training_run import ENDED as RUN_ENDED
 from ops.training_run import Run
 from ops.work.attach import anything

@@ -26,6 +26,7 @@ from ops.work.tables import plain
 from ops.work.tables import show as show_table
 from ops.work.trials import Trial, best_of, trials_in
 from ops.work.wishes import Wish, checked
+from ops.written import write
 
 Json = dict[str, Any]
 
@@ -98,9 +99,7 @@ def told(arguments: argparse.Namespace, stage: Stage, job: Job, plot: Path | Non
     """The answer about a tuning job that has ended."""
     objective = objective_of(job)
     trials = trials_in(trials_of(stage.client("sagemaker"), job.name))
-    place = (plot or Path(f"{job.name}.svg")).resolve()
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(parallel_coordinates(trials, objective, title=job.name), encoding="utf-8")
+    place = write(plot or Path(f"{job.name}.svg"), parallel_coordinates(trials, objective, title=job.name))
     best = best_of(trials)
     found = {
         "name": job.name,

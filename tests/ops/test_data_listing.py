@@ -27,7 +27,7 @@ class SageMaker:
     def get_paginator(self, name):
         return replace_paginate(getattr(self, name))
 
-    def list_pipeline_executions(self, PipelineName):
+    def list_pipeline_executions(self, PipelineName, **_):
         yield {
             "PipelineExecutionSummaries": [
                 {
@@ -36,14 +36,15 @@ class SageMaker:
                     "PipelineExecutionStatus": status,
                     "StartTime": DAY + datetime.timedelta(days=index),
                 }
-                for index, (name, status, _) in enumerate(self.runs)
+                for index, (name, status, _) in reversed(list(enumerate(self.runs)))
             ]
         }
 
-    def list_pipeline_execution_steps(self, PipelineExecutionArn):
+    def list_pipeline_execution_steps(self, PipelineExecutionArn, **_):
         package = self.runs[int(PipelineExecutionArn.split("/")[1])][2]
         registered = {"Metadata": {"RegisterModel": {"Arn": package}}} if package else {}
-        yield {"PipelineExecutionSteps": [{"StepName": "Prepare"}, {"StepName": "Register", **registered}]}
+        steps = [{"StepName": "Prepare"}, {"StepName": "Register", **registered}]
+        yield {"PipelineExecutionSteps": [{"StepStatus": "Succeeded", **step} for step in steps]}
 
 
 def replace_paginate(call):

@@ -63,6 +63,31 @@ def test_a_zip_that_leads_outside_is_not_unpacked(tmp_path, name, said):
     assert not (tmp_path / "out").exists() or not any((tmp_path / "out").iterdir())
 
 
+def test_a_zip_that_names_its_own_folder_is_unpacked(tmp_path):
+    """As bsdtar writes them."""
+    place = zipped(tmp_path / "dogs.zip", {"./": b"", "./train/dog/1.jpg": b"x"})
+    assert (unpacked(place, tmp_path / "out") / "train" / "dog" / "1.jpg").read_bytes() == b"x"
+
+
+def spoilt_inside(file):
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("a/1.jpg", os.urandom(1000) + bytes(1000))
+    start = 30 + len("a/1.jpg")
+    file.write_bytes(file.read_bytes()[:start] + b"\xff" * 50 + file.read_bytes()[start + 50 :])
+
+
+def spoilt_name(file):
+    zipped(file, {"a/é.jpg": b"x"})
+    file.write_bytes(file.read_bytes().replace("é".encode(), b"\xff\xfe"))
+
+
+@pytest.mark.parametrize("spoil", [spoilt_inside, spoilt_name])
+def test_a_zip_that_is_damaged_is_a_sentence(tmp_path, spoil):
+    spoil(tmp_path / "dogs.zip")
+    with pytest.raises(OperatorError, match="is no sound zip"):
+        unpacked(tmp_path / "dogs.zip", tmp_path / "out")
+
+
 def test_a_zip_that_would_fill_the_disk_is_not_unpacked(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as made:
         made.writestr("a/1.jpg", bytes(60_000_000))

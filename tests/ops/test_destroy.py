@@ -1,19 +1,23 @@
 """Parts of `ops destroy` that the deployed system of the tests cannot show; tests/system/test_take_away.py has the whole."""
 
 import json
+from argparse import Namespace
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
+from ops import destroy
 from ops.console import Remark
 from ops.deployment import DeployedStack, Resource, in_order, stacks_of
 from ops.emptying import empty_bucket
 from ops.errors import OperatorError
-from ops.jobs import Jobs
 from ops.notes import Notes
+from ops.stage import Stage
+from ops.stopping import Jobs
 from ops.teardown import Teardown
+from tests.ops.stubbed import scripted
 
 ROLE = "arn:aws:iam::111122223333:role/whippet-dev-training-Role-1"
 OTHER = "arn:aws:iam::111122223333:role/somebody-elses"
@@ -86,6 +90,13 @@ def test_jobs_of_this_stages_roles_are_stopped_and_others_left_alone(sagemaker):
             answer = {"TrainingJobSummaries": list(listed)}
             stub.add_response("list_training_jobs", answer, {"StatusEquals": status})
 
+    def idle(*kinds):
+        for call, kind in kinds:
+            for _ in range(2):
+                stub.add_response(f"list_{call}_jobs", {f"{kind}JobSummaries": []})
+
+    # A tuning first, since it starts trainings.
+    idle(("hyper_parameter_tuning", "HyperParameterTuning"))
     listing([ours, theirs])
     stub.add_response("describe_training_job", job("ours", ROLE), {"TrainingJobName": "ours"})
     stub.add_response("describe_training_job", job("theirs", OTHER), {"TrainingJobName": "theirs"})
@@ -93,13 +104,7 @@ def test_jobs_of_this_stages_roles_are_stopped_and_others_left_alone(sagemaker):
     # Ours is waited for; the other's goes on.
     listing([theirs], [stopping])
     listing([theirs])
-    for call, kind in (
-        ("processing", "Processing"),
-        ("transform", "Transform"),
-        ("hyper_parameter_tuning", "HyperParameterTuning"),
-    ):
-        for _ in range(2):
-            stub.add_response(f"list_{call}_jobs", {f"{kind}JobSummaries": []})
+    idle(("processing", "Processing"), ("transform", "Transform"))
     assert Jobs(found, 0.001).stop({"whippet-dev-training-Role-1"}) == ["ours"]
 
 
@@ -127,7 +132,7 @@ def test_runs_of_the_pipeline_are_stopped_and_seen_to_their_end(sagemaker):
 
 def test_a_run_that_does_not_stop_is_named(sagemaker, monkeypatch):
     found, stub = sagemaker
-    monkeypatch.setattr("ops.jobs.STOP_SECONDS", 0)
+    monkeypatch.setattr("ops.stopping.STOP_SECONDS", 0)
     for _ in range(2):
         stub.add_response("list_pipeline_executions", runs(a="Stopping"))
     with pytest.raises(OperatorError, match="execution/a does not stop"):
@@ -249,3 +254,14 @@ def test_a_project_whose_name_begins_alike_is_left_alone():
         stub.add_response("list_exports", {"Exports": []})
         (found,) = stacks_of(cloudformation, "whippet-dev-")
     assert (found.name, found.resources) == ("whippet-dev-data", (Resource("AWS::S3::Bucket", "bucket-1", True),))
+
+
+def test_nothing_to_take_away_is_one_json_document_too(monkeypatch, tmp_path, capsys):
+    deployed, _ = scripted(monkeypatch)
+    monkeypatch.setattr(Stage, "open", lambda *_: deployed)
+    monkeypatch.setattr(destroy, "NOTES", tmp_path)
+    monkeypatch.setattr(destroy, "stacks_of", lambda *_: [])
+    assert destroy.run(Namespace(stage="dev", stages=None, json=True)) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["stacks"] == []
+    assert said.err == "There is nothing of stage dev in this account.\n"

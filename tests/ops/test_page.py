@@ -6,6 +6,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from botocore.exceptions import UnauthorizedSSOTokenError
 
 from ops.errors import OperatorError
 from ops.page import MAX_BODY_BYTES, Target, open_page
@@ -155,6 +156,16 @@ def test_an_api_that_is_not_there_is_a_sentence(serve):
     status, _, said = ask(serve(open_page(target, 0)), "GET", "/healthz")
     assert status == 502
     assert said["error"]["message"].startswith("The API at api.example.com cannot be reached")
+
+
+def test_credentials_that_end_while_the_page_is_open_are_a_sentence(serve):
+    def expired(*_):
+        raise UnauthorizedSSOTokenError
+
+    target = Target("api.example.com", lambda: http.client.HTTPConnection("127.0.0.1", 1), expired)
+    status, _, said = ask(serve(open_page(target, 0)), "GET", "/")
+    assert (status, said["error"]["code"]) == (502, "page")
+    assert "have expired: run `aws sso login`" in said["error"]["message"]
 
 
 def test_a_port_in_use_is_a_sentence(page):

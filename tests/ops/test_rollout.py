@@ -1,18 +1,25 @@
 """An endpoint on its way, a deploy that SageMaker takes back by itself, and a scoring job that fails."""
 
+import contextlib
+import shutil
+from pathlib import Path
+
 import boto3
 import pytest
 from botocore.stub import Stubber
 
 from config import load_stage
 from ops.account import Account
-from ops.errors import OperatorError, WorkFailed
+from ops.console import Steps
+from ops.errors import OperatorError, Refused, WorkFailed
 from ops.models import change
 from ops.models.change import differing, settled, told
 from ops.models.live import Live, Past, Served
 from ops.models.registry import Registry, Version
 from ops.models.rolling_back import last_before
 from ops.models.scoring import Scoring
+from ops.models.serving_change import ServingChange
+from ops.models.stage_file import Promoted
 from ops.stage import Stage
 
 KEYS = {"region_name": "us-east-1", "aws_access_key_id": "a", "aws_secret_access_key": "b"}
@@ -154,3 +161,55 @@ def test_a_version_is_approved_with_who_and_why_and_only_once():
             "CustomerMetadataProperties": {"approved_by": "arn:me", "approved_at": "now"},
         }
     ]
+
+
+@pytest.fixture
+def serving(tmp_path, monkeypatch):
+    """A change of the served model whose CDK is left out; calling it says what was decided."""
+    shutil.copy("config/dev.toml", tmp_path / "dev.toml")
+    deployed = Stage("dev", load_stage("dev")[0], Account("us-east-1", {}, "111122223333"), tmp_path)
+    monkeypatch.setattr(Stage, "find", lambda *_: {})
+    monkeypatch.setattr(change.StageChange, "synthesized", lambda *_, **__: change.Assembly(tmp_path))
+    monkeypatch.setattr(change.StageChange, "diff", lambda *_: "diff")
+
+    def made(*others):
+        monkeypatch.setattr(change.StageChange, "other_changes", lambda *_: list(others))
+        said = []
+        with contextlib.suppress(Refused):
+            ServingChange(deployed, Steps()).make(
+                Promoted(f"models/{'0' * 64}/model.tar.gz", "9"),
+                Promoted("starter", "starter"),
+                decide=lambda: said.append((tmp_path / "dev.toml").read_text()),
+                deploy=bool(others),
+                with_other_changes=False,
+            )
+        return said, (tmp_path / "dev.toml").read_text()
+
+    return made
+
+
+def test_what_is_refused_is_not_decided_either(serving):
+    before = Path("config/dev.toml").read_text()
+    assert serving("whippet-dev-serving/Other") == ([], before)
+
+
+def test_the_registry_hears_of_it_before_the_stage_file_says_it(serving):
+    before = Path("config/dev.toml").read_text()
+    decided, after = serving()
+    assert decided == [before]
+    assert 'version = "9"' in after
+
+
+@pytest.mark.parametrize(("anew", "calls"), [(False, 0), (True, 1)])
+def test_an_approval_stays_as_it_was_said_unless_somebody_insists(sagemaker, anew, calls):
+    for _ in range(calls):
+        expected = {
+            "ModelPackageArn": "arn/1",
+            "ModelApprovalStatus": "Approved",
+            "ApprovalDescription": "I insist",
+            "CustomerMetadataProperties": {"approved_by": "me", "approved_at": "now"},
+        }
+        arn = "arn:aws:sagemaker:us-east-1:111122223333:model-package/g/1"
+        sagemaker.add_response("update_model_package", {"ModelPackageArn": arn}, expected)
+    Registry(sagemaker.client, "g").approve(version(1, NEW), reason="I insist", by="me", at="now", anew=anew)
+    sagemaker.assert_no_pending_responses()

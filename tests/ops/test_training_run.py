@@ -1,6 +1,7 @@
 """A pipeline's run as the operator follows it."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -25,8 +26,19 @@ class SageMaker:
         status, self.steps = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         return {"PipelineExecutionStatus": status}
 
+    def get_paginator(self, call):
+        return SimpleNamespace(paginate=getattr(self, call))
+
     def list_pipeline_execution_steps(self, PipelineExecutionArn, SortOrder):
-        return {"PipelineExecutionSteps": self.steps}
+        """A page each, as AWS is free to answer."""
+        return [{"PipelineExecutionSteps": [step]} for step in self.steps]
+
+    def list_pipeline_executions(self, PipelineName, SortBy, SortOrder):
+        assert (SortBy, SortOrder) == ("CreationTime", "Descending")
+        told = {"PipelineExecutionStatus": "Failed", "StartTime": BEGAN, "PipelineExecutionFailureReason": "no roles"}
+        yield {"PipelineExecutionSummaries": [{"PipelineExecutionArn": "run/b", **told}]}
+        named = {"PipelineExecutionArn": "run/a", "PipelineExecutionDisplayName": "dogs-1a2b", **told}
+        yield {"PipelineExecutionSummaries": [named]}
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +74,13 @@ def test_a_run_without_a_registered_model_is_a_sentence():
     list(runs.follow("arn/x"))
     with pytest.raises(OperatorError, match="run x has registered no model"):
         runs.registered("arn/x")
+
+
+def test_a_run_is_found_by_its_id_or_its_name_on_whatever_page():
+    runs = Runs(SageMaker(), "pipeline")
+    assert (runs.youngest().id, runs.youngest().reason) == ("b", "no roles")
+    assert (runs.find("a").arn, runs.find("dogs-1a2b").arn, runs.find("c")) == ("run/a", "run/a", None)
+
+
+def test_runs_that_somebody_else_has_started_without_a_name_are_no_data_sets():
+    assert [run.id for run in Runs(SageMaker(), "pipeline").of("dogs")] == ["a"]

@@ -23,6 +23,8 @@ def answered(code, message="words"):
         (answered("ExpiredTokenException"), "have expired"),
         (answered("UnrecognizedClientException"), "does not know these credentials"),
         (answered("AccessDeniedException", "no: sagemaker:X"), "may not call CreateTrainingJob: no: sagemaker:X"),
+        (answered("AuthFailure"), "does not know these credentials"),
+        (answered("ThrottledException"), "slows us down"),
         (answered("ThrottlingException"), "slows us down .*wait, then repeat"),
     ],
 )
@@ -37,3 +39,9 @@ def test_a_refusal_of_the_request_itself_is_the_operators():
     found = sentence_of(answered("ValidationException", "no such type"))
     assert type(found) is OperatorError
     assert str(found) == "AWS answered CreateTrainingJob with ValidationException: no such type"
+
+
+def test_words_that_no_call_takes_are_the_operators_to_put_right():
+    found = sentence_of(exceptions.ParamValidationError(report="Invalid range for parameter X,\n value: 0"))
+    assert type(found) is OperatorError
+    assert str(found) == "Parameter validation failed: Invalid range for parameter X, value: 0"

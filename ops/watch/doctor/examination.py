@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
 from rich.console import Console
+from rich.text import Text
 
 from config.load import load_stage
 from ops.console import answer
@@ -32,7 +33,7 @@ LOOKS: dict[str, Callable[[Stage], Iterator[Finding]]] = {
     "GitHub": github,
     "emails": listeners,
 }
-MARKS = {"well": "[green]well[/]   ", "note": "[yellow]note[/]   ", "fault": "[red]FAULT[/]  ", "unknown": "unknown"}
+MARKS = {"well": ("well", "green"), "note": ("note", "yellow"), "fault": ("FAULT", "red"), "unknown": ("unknown", "")}
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -60,8 +61,8 @@ def _warnings(stage: Stage) -> list[Finding]:
 def show(stage: Stage, found: list[Finding], console: Console) -> None:
     console.print(f"Is account {stage.account.number}, {stage.account.region}, ready for stage {stage.name}?")
     for one in found:
-        console.print(f"  {MARKS[one.state]} ", end="")
-        console.print(f"{one.what}: {one.said}", markup=False)
+        word, colour = MARKS[one.state]
+        console.print(Text.assemble("  ", (f"{word:<7}", colour), f" {one.what}: {one.said}"))
         if one.remedy and one.state != "well":
             console.print(f"            {one.remedy}", markup=False)
     counts = {state: sum(one.state == state for one in found) for state in MARKS}

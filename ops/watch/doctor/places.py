@@ -7,10 +7,10 @@ from botocore.exceptions import ClientError
 
 from config.instances import has_gpu
 from config.registries import ecr_repository, training_image
+from ops.models.live import STARTER
 from ops.stage import Stage
 from ops.watch.doctor.finding import Finding, fault, note, well
 
-STARTER = "starter"
 AMI_PARAMETERS = "/aws/service/deeplearning/ami/x86_64"
 MISSING_IMAGE = {"ImageNotFoundException", "RepositoryNotFoundException"}
 MISSING_OBJECT = {"404", "NoSuchKey", "NotFound"}

@@ -129,11 +129,13 @@ def test_a_run_that_is_not_there_names_the_last(monkeypatch):
         {
             "PipelineExecutionArn": f"arn:aws:sagemaker:us-east-1:111122223333:pipeline/p/execution/{number}"
             + "0" * 11,
+            "PipelineExecutionStatus": "Succeeded",
             "StartTime": START,
         }
         for number in range(2)
     ]
-    script.says("sagemaker", "list_pipeline_executions", {"PipelineExecutionSummaries": runs})
+    for _ in range(2):
+        script.says("sagemaker", "list_pipeline_executions", {"PipelineExecutionSummaries": runs})
     with pytest.raises(OperatorError, match="has no run nine; its last are 000000000000, 100000000000"):
         sources_of(stage, "pipeline", "nine")
 

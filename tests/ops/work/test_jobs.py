@@ -48,17 +48,18 @@ def is_missing(sagemaker, *calls):
 
 
 @pytest.mark.parametrize(
-    ("name", "role"), [("pipelines-x-Train", OURS), ("whippet-dev-train-1", "of-an-earlier-deploy")]
+    ("name", "role"), [("pipelines-x-Train", OURS), ("whippet-dev-train-1121-184226g4", "of-an-earlier-deploy")]
 )
 def test_a_job_of_the_stage_is_found(sagemaker, name, role):
     sagemaker.add_response("describe_training_job", described(name, role))
     assert find(stage(sagemaker), name).name == name
 
 
-def test_a_job_of_another_stage_is_not_ours_to_follow_or_to_stop(sagemaker):
-    sagemaker.add_response("describe_training_job", described("whippet-prod-train-1", "whippet-prod-training-Train"))
-    with pytest.raises(OperatorError, match="whippet-prod-train-1 is none of stage dev: it runs with another's role"):
-        find(stage(sagemaker), "whippet-prod-train-1")
+@pytest.mark.parametrize("name", ["whippet-prod-train-1121-184226g4", "whippet-dev-eu-train-1121-184226g4"])
+def test_a_job_of_another_stage_is_not_ours_to_follow_or_to_stop(sagemaker, name):
+    sagemaker.add_response("describe_training_job", described(name, "whippet-other-training-Train"))
+    with pytest.raises(OperatorError, match=f"{name} is none of stage dev: it runs with another's role"):
+        find(stage(sagemaker), name)
 
 
 def test_a_name_that_nothing_bears_is_no_job(sagemaker):

@@ -6,19 +6,13 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from ops.errors import OperatorError
+from ops.work.jobs import PROCESSING, TRAINING, TRANSFORM, TUNING, Kind, described, role_of
 
 # SageMaker's client, made at run time.
 Client = Any
-# Kind -> its calls, and where its list and its description hold name and role.
-KINDS = (
-    ("training_job", "TrainingJob"),
-    ("processing_job", "ProcessingJob"),
-    ("transform_job", "TransformJob"),
-    ("hyper_parameter_tuning_job", "HyperParameterTuningJob"),
-)
+# A tuning first, since it starts trainings.
+KINDS = (TUNING, TRAINING, PROCESSING, TRANSFORM)
 # A container has two minutes to end, and what it leaves is uploaded after that.
 STOP_SECONDS = 1800
 
@@ -41,13 +35,13 @@ class Jobs:
     def stop(self, roles: set[str]) -> list[str]:
         """Stop the jobs that run with one of these roles (names); the jobs' names."""
         stopped: list[str] = []
-        for call, kind in KINDS:
-            found = self._jobs(call, kind)
-            ours = {name: status for name, status in found.items() if self._role(call, kind, name) in roles}
+        for kind in KINDS:
+            found = self._jobs(kind)
+            ours = {name: status for name, status in found.items() if self._role(kind, name) in roles}
             for name, status in ours.items():
                 if status == "InProgress":
-                    getattr(self._sagemaker, f"stop_{call}")(**{f"{kind}Name": name})
-            self._see_to_their_end(set(ours), functools.partial(self._jobs, call, kind))
+                    getattr(self._sagemaker, f"stop_{kind.call}")(**{kind.name_key: name})
+            self._see_to_their_end(set(ours), functools.partial(self._jobs, kind))
             stopped += ours
         return stopped
 
@@ -69,29 +63,13 @@ class Jobs:
             if run["PipelineExecutionStatus"] in ("Executing", "Stopping")
         }
 
-    def _role(self, call: str, kind: str, name: str) -> str:
-        return role_of(self._sagemaker, getattr(self._sagemaker, f"describe_{call}")(**{f"{kind}Name": name}))
+    def _role(self, kind: Kind, name: str) -> str:
+        return role_of(self._sagemaker, described(self._sagemaker, kind, name).document)
 
-    def _jobs(self, call: str, kind: str) -> dict[str, str]:
+    def _jobs(self, kind: Kind) -> dict[str, str]:
         """Name -> status of those that have not ended, whosoever they are."""
         found: dict[str, str] = {}
         for status in ("InProgress", "Stopping"):
-            pages = self._sagemaker.get_paginator(f"list_{call}s").paginate(StatusEquals=status)
-            found |= dict.fromkeys(pages.search(f"{kind}Summaries[].{kind}Name"), status)
+            pages = self._sagemaker.get_paginator(f"list_{kind.call}s").paginate(StatusEquals=status)
+            found |= dict.fromkeys(pages.search(f"{kind.name}Summaries[].{kind.name_key}"), status)
         return found
-
-
-def role_of(sagemaker: Client, job: dict[str, Any]) -> str:
-    """Its name, from the job's description. A transform job runs with its model's role; a tuning job with that of the
-    trainings it starts."""
-    if "ModelName" in job:
-        try:
-            model = sagemaker.describe_model(ModelName=job["ModelName"])
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ValidationException":
-                raise
-            # A deploy of another model has taken it away.
-            return ""
-        return str(model.get("ExecutionRoleArn", "")).rsplit("/", 1)[-1]
-    started = [job, job.get("TrainingJobDefinition", {}), *job.get("TrainingJobDefinitions", [])]
-    return next((str(found["RoleArn"]).rsplit("/", 1)[-1] for found in started if found.get("RoleArn")), "")
