@@ -114,7 +114,7 @@ def show(console: Console, answers: list[Answered]) -> None:
     console.print(f"\nModel {versions}", markup=False)
     spent = typical(good)
     parts = [f"{hop} {spent[hop]:.1f}" for hop in HOPS if hop in spent]
-    console.print(f"Typical ms at each hop: {', '.join(parts)}")
+    console.print(f"Typical ms spent at each hop:\n  {', '.join(parts)}")
 
 
 def _write_csv(answers: list[Answered]) -> None:

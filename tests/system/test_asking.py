@@ -133,4 +133,4 @@ def test_table_fits_80_columns(deployed):
     said = ask(deployed, "predict", str(Path(deployed.sample).parent), "--top-k", "1")
     assert said.status == 0, said.err
     assert max(map(len, said.out.splitlines())) <= 80
-    assert "Typical ms spent at each hop: api " in said.out
+    assert "Typical ms spent at each hop:\n  api " in said.out

@@ -140,6 +140,30 @@ def test_a_run_that_is_not_there_names_the_last(monkeypatch):
         sources_of(stage, "pipeline", "nine")
 
 
+def test_a_run_writes_by_its_jobs_and_a_tuning_by_its_trials(monkeypatch):
+    stage, script = scripted(monkeypatch, {"training": {"PipelineName": "p"}})
+    arn = "arn:aws:sagemaker:us-east-1:111122223333:"
+    run = {"PipelineExecutionArn": f"{arn}pipeline/p/execution/{'a' * 12}", "PipelineExecutionStatus": "Succeeded"}
+    script.says("sagemaker", "list_pipeline_executions", {"PipelineExecutionSummaries": [{**run, "StartTime": START}]})
+    steps = [
+        {"StepName": name, "StepStatus": "Succeeded", "Metadata": {kind: {"Arn": f"{arn}{kind}/job-of-{name}"}}}
+        for name, kind in (("Prepare", "ProcessingJob"), ("Tune", "TuningJob"), ("Register", "RegisterModel"))
+    ]
+    script.says("sagemaker", "list_pipeline_execution_steps", {"PipelineExecutionSteps": steps})
+    trial = {
+        "TrainingJobName": "trial",
+        "TrainingJobArn": f"{arn}training-job/trial",
+        "TrainingJobStatus": "Completed",
+        "TunedHyperParameters": {},
+        "CreationTime": START,
+    }
+    script.says("sagemaker", "list_training_jobs_for_hyper_parameter_tuning_job", {"TrainingJobSummaries": [trial]})
+    assert sources_of(stage, "pipeline", None).now() == [
+        Source("/aws/sagemaker/ProcessingJobs", "job-of-Prepare/", "Prepare"),
+        Source("/aws/sagemaker/TrainingJobs", "trial/", "Tune"),
+    ]
+
+
 def test_as_json_it_is_one_document_and_what_is_followed_one_a_line(monkeypatch, capsys):
     stage, _ = scripted(monkeypatch)
     monkeypatch.setattr(Stage, "open", lambda *_: stage)

@@ -7,7 +7,7 @@ import pytest
 from botocore.stub import Stubber
 
 from ops.errors import OperatorError
-from ops.work.jobs import find
+from ops.work.jobs import find, own_in_progress
 from tests.ops.work.pipeline import ROLES
 
 KEYS = {"region_name": "us-east-1", "aws_access_key_id": "a", "aws_secret_access_key": "b"}
@@ -66,3 +66,36 @@ def test_a_name_that_nothing_bears_is_no_job(sagemaker):
     kinds = ("training_job", "hyper_parameter_tuning_job", "processing_job", "transform_job")
     is_missing(sagemaker, *(f"describe_{kind}" for kind in kinds))
     assert find(stage(sagemaker), "nobody") is None
+
+
+def test_jobs_under_way_are_of_every_kind_and_of_this_stage_alone(sagemaker):
+    names = ("whippet-dev-train-1121-184226g4", "whippet-dev-eu-train-1121-184226g4", "of-whippet-dev-x")
+    arn = "arn:aws:sagemaker:us-east-1:111122223333:"
+    dates = {"CreationTime": 0, "LastModifiedTime": 0}
+    trainings = [
+        {"TrainingJobName": name, "TrainingJobArn": f"{arn}training-job/x", "TrainingJobStatus": "InProgress", **dates}
+        for name in names
+    ]
+    asked = {"NameContains": "whippet-dev-", "StatusEquals": "InProgress"}
+    sagemaker.add_response("list_training_jobs", {"TrainingJobSummaries": trainings}, asked)
+    tuning = {
+        "HyperParameterTuningJobName": "whippet-dev-tune-1121-1843045p",
+        "HyperParameterTuningJobArn": f"{arn}hyper-parameter-tuning-job/x",
+        "HyperParameterTuningJobStatus": "InProgress",
+    }
+    counters = {
+        "TrainingJobStatusCounters": {},
+        "ObjectiveStatusCounters": {},
+        "CreationTime": 0,
+    }
+    listed = {"HyperParameterTuningJobSummaries": [{**tuning, **counters, "Strategy": "Bayesian"}]}
+    sagemaker.add_response("list_hyper_parameter_tuning_jobs", listed, asked)
+    sagemaker.add_response("list_processing_jobs", {"ProcessingJobSummaries": []}, asked)
+    sagemaker.add_response("list_transform_jobs", {"TransformJobSummaries": []}, asked)
+    for name in names[:2]:
+        sagemaker.add_response("describe_training_job", described(name, "of-an-earlier-deploy"))
+    limits = {"ResourceLimits": {"MaxParallelTrainingJobs": 1}, "Strategy": "Bayesian"}
+    sagemaker.add_response(
+        "describe_hyper_parameter_tuning_job", {**tuning, **counters, "HyperParameterTuningJobConfig": limits}
+    )
+    assert own_in_progress(stage(sagemaker)) == [names[0], "whippet-dev-tune-1121-1843045p"]
