@@ -112,7 +112,7 @@ class Assembly:
         self.autoscaling.registered = self.scaler.registered
         self.alarms.on_action = self.scaler.fired
         self.provisioned = ProvisionedConcurrency(self.clock)
-        launcher = Launcher(images, settings.home.instances, process_environment, settings.launch_seconds)
+        launcher = Launcher(images, settings.home.instances, process_environment, settings.launch_seconds, self.clock)
         self.endpoints = Endpoints(
             self.hosting,
             launcher,

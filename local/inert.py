@@ -13,7 +13,7 @@ class Inert:
 
 ACCEPTED_WITHOUT_EFFECT = (
     Inert(
-        "InstanceType of an endpoint's variant, a job or an EC2 instance, memory size of a function",
+        "InstanceType of an endpoint's variant, a job or an EC2 instance, memory of a function or a serverless variant",
         "every process has this machine",
     ),
     Inert(

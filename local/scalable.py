@@ -47,7 +47,9 @@ class VariantInstances:
         found = self.hosting.records.get(scope, "Endpoint", parts[1]) if len(parts) == VARIANT_PARTS else None
         for variant in found["_deployment"]["Variants"] if found else ():
             if variant["VariantName"] == parts[3]:
-                return int(variant["InitialInstanceCount"])
+                # A serverless one has no instances to scale.
+                count = variant.get("InitialInstanceCount")
+                return None if count is None else int(count)
         return None
 
 

@@ -255,8 +255,7 @@ class OneRequest:
                 raise Failed(f"No variant of {name} takes traffic.")
             seen.variant, seen.instances = variant.name, len(variant.instances)
             headers = {**self.request["Headers"], f"{PREFIX}inference-id": self.request["InferenceId"]}
-            answer = ask(variant, headers, body, float(self.request["Timeout"]))
-            seen.status = answer.status
+            answer = ask(variant, seen, headers, body, float(self.request["Timeout"]))
         except TimeoutError as error:
             raise Failed(f"The model took longer than {self.request['Timeout']} s.") from error
         except (AwsError, KeyError) as error:

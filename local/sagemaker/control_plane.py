@@ -7,6 +7,7 @@ from local.authority import CannotAssume, assume_role
 from local.json_service import Call, JsonService, Operation, listing, now
 from local.records import Document
 from local.sagemaker.names import SERVICE_PRINCIPAL, arn, not_available, validation
+from local.sagemaker.serverless import refuse_config
 
 # The checks of one kind, and what they add to its document.
 Creator = Callable[[JsonService, Call], Document]
@@ -19,7 +20,7 @@ UNAVAILABLE_CONTAINER = (
     "AdditionalModelDataSources",
 )
 UNAVAILABLE_CONFIG = ("ShadowProductionVariants", "ExplainerConfig", "MetricsConfig")
-UNAVAILABLE_VARIANT = ("ServerlessConfig", "ManagedInstanceScaling", "InferenceAmiVersion", "CapacityReservationConfig")
+UNAVAILABLE_VARIANT = ("ManagedInstanceScaling", "InferenceAmiVersion", "CapacityReservationConfig")
 
 
 def hosting_service() -> JsonService:
@@ -102,9 +103,13 @@ def _create_endpoint_config(service: JsonService, call: Call) -> Document:
         _refuse(variant, UNAVAILABLE_VARIANT, "A production variant with")
         if not variant.get("ModelName"):
             raise not_available("A production variant without ModelName (inference components)")
-        if not variant.get("InstanceType") or not variant.get("InitialInstanceCount"):
-            raise validation(f"Variant {variant['VariantName']} needs InstanceType and InitialInstanceCount.")
-        service.required(call.scope, "Model", variant["ModelName"])
+        model = service.required(call.scope, "Model", variant["ModelName"])
+        if variant.get("ServerlessConfig"):
+            refuse_config(call.params, variant, model)
+        elif not variant.get("InstanceType") or not variant.get("InitialInstanceCount"):
+            raise validation(
+                f"Variant {variant['VariantName']} needs InstanceType and InitialInstanceCount, or a ServerlessConfig."
+            )
     return {}
 
 

@@ -2,8 +2,9 @@
 
 from local.json_service import JsonService
 from local.records import Document, Scope
-from local.sagemaker.fleet import Fleet
+from local.sagemaker.fleet import Fleet, VariantFleet
 from local.sagemaker.names import validation
+from local.sagemaker.serverless import Environments
 
 
 def deployment_of(service: JsonService, scope: Scope, config_name: str) -> Document:
@@ -32,7 +33,8 @@ def retained(deployment: Document, endpoint: Document, params: Document) -> Docu
         before = running.get(variant["VariantName"])
         if before is None:
             continue
-        if "DesiredInstanceCount" not in excluded:
+        # A serverless variant has none to keep.
+        if "DesiredInstanceCount" not in excluded and {"InitialInstanceCount"} <= variant.keys() & before.keys():
             variant["InitialInstanceCount"] = before["InitialInstanceCount"]
         if "DesiredWeight" not in excluded and "InitialVariantWeight" in before:
             variant["InitialVariantWeight"] = before["InitialVariantWeight"]
@@ -53,8 +55,21 @@ def summaries(deployment: Document, fleet: Fleet | None) -> list[Document]:
                 "DeployedImages": [{"SpecifiedImage": variant["Model"]["PrimaryContainer"]["Image"]}],
                 "CurrentWeight": running.weight if running else 0.0,
                 "DesiredWeight": weight,
-                "CurrentInstanceCount": len(running.instances) if running else 0,
-                "DesiredInstanceCount": variant["InitialInstanceCount"],
+                **_capacity(variant, running),
             }
         )
     return result
+
+
+def _capacity(variant: Document, running: VariantFleet | None) -> Document:
+    wanted = variant.get("ServerlessConfig")
+    if wanted is None:
+        count = len(running.instances) if running else 0
+        return {"CurrentInstanceCount": count, "DesiredInstanceCount": variant["InitialInstanceCount"]}
+    # AWS counts no environments, and tells a desired config only while it is not the current one.
+    now = running.config if isinstance(running, Environments) else None
+    return {
+        "CurrentInstanceCount": 0,
+        **({"CurrentServerlessConfig": now} if now else {}),
+        **({"DesiredServerlessConfig": wanted} if now != wanted else {}),
+    }

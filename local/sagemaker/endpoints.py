@@ -21,6 +21,7 @@ from local.sagemaker.launch import Launcher
 from local.sagemaker.metrics import InvocationMetrics
 from local.sagemaker.names import arn, validation
 from local.sagemaker.rollout import Plan, Rollout, plan_of
+from local.sagemaker.serverless import Environments, is_serverless, refuse_concurrency
 
 logger = logging.getLogger("embedded-aws.sagemaker")
 SERVING = ("InService", "Updating", "RollingBack", "SystemUpdating")
@@ -106,6 +107,8 @@ class Endpoints:
             deployment_of(self.service, call.scope, call.params["EndpointConfigName"]), endpoint, call.params
         )
         self._refuse_removing_scaled(call.scope, name, endpoint, deployment)
+        if is_serverless(deployment) and not is_serverless(endpoint["_deployment"]):
+            raise validation(f'Endpoint "{name}" has instances and cannot become serverless: create another one.')
         plan = plan_of(config, deployment)
         refuse_missing(call.scope, plan.alarms)
         self._set(call.scope, name, EndpointStatus="Updating", **_last(config))
@@ -119,6 +122,8 @@ class Endpoints:
         known = {variant["VariantName"] for variant in endpoint["_deployment"]["Variants"]}
         if set(changes) - known:
             raise validation(f'Variants {sorted(set(changes) - known)} are not part of endpoint "{name}".')
+        for variant in endpoint["_deployment"]["Variants"]:
+            _refuse_capacity(variant, changes.get(variant["VariantName"], {}))
         self._set(call.scope, name, EndpointStatus="Updating")
         self._behind(call.scope, name, lambda scope, _: self._apply(scope, name, changes))
         return endpoint
@@ -196,7 +201,7 @@ class Endpoints:
     def _move(self, scope: Scope, name: str, deployment: Document, plan: Plan, old: Fleet) -> Fleet:
         """The new fleet, which has all of the traffic when this returns."""
         first = deployment["Variants"][0]
-        instances = first["InitialInstanceCount"]
+        instances = first.get("InitialInstanceCount", 1)
         shift = Shift(deployment, now())
         self._shifts[_key(scope, name)] = shift
         rollout = Rollout(plan, RoleAlarms(scope, name, first["Model"]["ExecutionRoleArn"]), shift.route, self.clock)
@@ -234,6 +239,10 @@ class Endpoints:
                     if change.get("DesiredInstanceCount") is not None:
                         fleet.variants[variant["VariantName"]].resize(change["DesiredInstanceCount"])
                         variant["InitialInstanceCount"] = change["DesiredInstanceCount"]
+                    running = fleet.variants[variant["VariantName"]]
+                    if change.get("ServerlessUpdateConfig") and isinstance(running, Environments):
+                        variant["ServerlessConfig"] |= change["ServerlessUpdateConfig"]
+                        running.reconfigure(variant["ServerlessConfig"])
                     if change.get("DesiredWeight") is not None:
                         fleet.variants[variant["VariantName"]].weight = change["DesiredWeight"]
                         variant["InitialVariantWeight"] = change["DesiredWeight"]
@@ -362,6 +371,8 @@ class Endpoints:
             if endpoint["EndpointStatus"] not in SERVING or fleet is None:
                 continue
             for variant in list(fleet.variants.values()):
+                if isinstance(variant, Environments):
+                    continue
                 key, working = (scope, name, variant.name), [one.outstanding for one in list(variant.instances)]
                 is_scaled = self.is_scaled(*key)
                 if is_scaled or any(working):
@@ -386,9 +397,9 @@ class Endpoints:
 
     def _refuse_removing_scaled(self, scope: Scope, name: str, endpoint: Document, deployment: Document) -> None:
         """AWS wants the scalable target deregistered before its variant goes or changes its instance type."""
-        new = {variant["VariantName"]: variant["InstanceType"] for variant in deployment["Variants"]}
+        new = {variant["VariantName"]: variant.get("InstanceType") for variant in deployment["Variants"]}
         for variant in endpoint["_deployment"]["Variants"]:
-            if new.get(variant["VariantName"]) != variant["InstanceType"] and self.is_scaled(
+            if new.get(variant["VariantName"]) != variant.get("InstanceType") and self.is_scaled(
                 scope, name, variant["VariantName"]
             ):
                 raise validation(
@@ -399,6 +410,17 @@ class Endpoints:
 
 def _key(scope: Scope, name: str) -> Key:
     return scope.key, name
+
+
+def _refuse_capacity(variant: Document, change: Document) -> None:
+    """Instances for a serverless variant, and concurrency for one that has instances."""
+    name, serverless = variant["VariantName"], variant.get("ServerlessConfig")
+    if serverless and change.get("DesiredInstanceCount") is not None:
+        raise validation(f"Variant {name} is serverless and has no instances: DesiredInstanceCount is not for it.")
+    if change.get("ServerlessUpdateConfig"):
+        if not serverless:
+            raise validation(f"Variant {name} has instances: ServerlessUpdateConfig is not for it.")
+        refuse_concurrency(name, {**serverless, **change["ServerlessUpdateConfig"]})
 
 
 def _last(config: Document | None) -> Document:

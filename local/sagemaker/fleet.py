@@ -8,8 +8,10 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from local.sagemaker.instance import Instance, LaunchFailed
+from local.sagemaker.metrics import Invocation
 
 WATCH_EVERY_SECONDS = 1.0
 RELAUNCH_AFTER_SECONDS = 1.0
@@ -26,6 +28,7 @@ Launch = Callable[[], Instance]
 class VariantFleet:
     """One production variant: how to launch an instance, those that serve, and how requests are spread."""
 
+    body_limit_bytes: ClassVar[int] = 25 * 1024 * 1024
     name: str
     launch: Launch
     weight: float
@@ -35,6 +38,10 @@ class VariantFleet:
     failures: int = 0
     retry_at: float = 0.0
     lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def stand_up(self, count: int) -> None:
+        """The first of it, or LaunchFailed."""
+        self.resize(count)
 
     def resize(self, count: int) -> None:
         """To `count` healthy instances; a failure leaves those that served before."""
@@ -70,6 +77,21 @@ class VariantFleet:
         if self.least_outstanding:
             return min(able, key=lambda instance: instance.outstanding)
         return random.choice(able)  # noqa: S311 - spreads load, guards nothing
+
+    @contextlib.contextmanager
+    def lease(self, tried: set[str], seen: Invocation) -> Iterator[Instance | None]:
+        """An instance for one request; what there is to tell of that goes into `seen`."""
+        yield self.pick(tried)
+
+    def close(self, drain_seconds: float = DRAIN_SECONDS) -> list[Instance]:
+        """No instance is had from here on; the answer is what was running."""
+        with self.lock:
+            leaving, self.instances, self.wanted = self.instances, [], 0
+        return leaving
+
+    def tend(self) -> None:
+        """What is due, every second."""
+        self.replace_dead()
 
     def replace_dead(self) -> None:
         """Bury what died and launch in its place, ever more slowly while launches fail."""
@@ -112,7 +134,7 @@ class Fleet:
                 try:
                     for variant in self.variants.values():
                         if not self._stopped.is_set():
-                            variant.replace_dead()
+                            variant.tend()
                 finally:
                     self.changing.release()
 
@@ -133,9 +155,7 @@ class Fleet:
         self._stopped.set()
         with self.changing:
             for variant in self.variants.values():
-                with variant.lock:
-                    leaving, variant.instances, variant.wanted = variant.instances, [], 0
-                retire(leaving, drain_seconds)
+                retire(variant.close(drain_seconds), drain_seconds)
 
 
 def retire(instances: list[Instance], drain_seconds: float = DRAIN_SECONDS) -> None:

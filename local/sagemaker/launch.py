@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local.authority import CannotAssume, Credentials, assume_role
+from local.clock import Clock
 from local.images import Image, ImageRegistry
 from local.records import Document, Scope
 from local.sagemaker.artefact import fetch, s3_client, unpack
@@ -18,6 +19,7 @@ from local.sagemaker.launches import Launches
 from local.sagemaker.names import SERVICE_PRINCIPAL, arn, log_group
 from local.sagemaker.pull import pull
 from local.sagemaker.role_client import role_client
+from local.sagemaker.serverless import COLD_START_SECONDS, Environments, provisioned
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Launcher:
     folder: Path
     gateway: Mapping[str, str]
     launch_seconds: float
+    clock: Clock
     launches: Launches = field(default_factory=Launches)
 
     def fleet(self, scope: Scope, endpoint: str, deployment: Document) -> Fleet:
@@ -37,7 +40,7 @@ class Launcher:
             for variant in deployment["Variants"]:
                 prepared = self._variant(scope, endpoint, variant)
                 fleet.variants[prepared.name] = prepared
-                prepared.resize(variant["InitialInstanceCount"])
+                prepared.stand_up(capacity(variant))
         except BaseException:
             fleet.stop(drain_seconds=0)
             raise
@@ -75,11 +78,15 @@ class Launcher:
 
         routing = variant.get("RoutingConfig", {}).get("RoutingStrategy")
         weight = float(variant.get("InitialVariantWeight", 1.0))
+        serverless = variant.get("ServerlessConfig")
+        if serverless:
+            return Environments(name, launch, weight, config=serverless, clock=self.clock)
         return VariantFleet(name, launch, weight, least_outstanding=routing == "LEAST_OUTSTANDING_REQUESTS")
 
     def _limit(self, variant: Document) -> float:
         asked = variant.get("ContainerStartupHealthCheckTimeoutInSeconds")
-        return min(self.launch_seconds, float(asked)) if asked else self.launch_seconds
+        longest = min(self.launch_seconds, COLD_START_SECONDS) if "ServerlessConfig" in variant else self.launch_seconds
+        return min(longest, float(asked)) if asked else longest
 
     def _credentials(self, scope: Scope, endpoint: str, role: str) -> Credentials:
         try:
@@ -117,3 +124,9 @@ class Launcher:
 
     def forget(self, endpoint: str) -> None:
         shutil.rmtree(self.folder / endpoint, ignore_errors=True)
+
+
+def capacity(variant: Document) -> int:
+    """The processes that it begins with."""
+    serverless = variant.get("ServerlessConfig")
+    return provisioned(serverless) if serverless else int(variant["InitialInstanceCount"])

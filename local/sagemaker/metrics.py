@@ -16,7 +16,7 @@ MINUTE = 60
 SAMPLE_SECONDS = 10
 # CloudWatch keeps points of less than a minute for three hours.
 KEEP_SAMPLES_SECONDS = 3 * 3600
-UNITS = {"ModelLatency": "Microseconds", "OverheadLatency": "Microseconds"}
+UNITS = dict.fromkeys(("ModelLatency", "OverheadLatency", "ModelSetupTime"), "Microseconds")
 Key = tuple[Scope, str, str]
 
 
@@ -29,6 +29,9 @@ class Invocation:
     # What the container answered; 0 where it did not.
     status: int = 0
     model_seconds: float = 0.0
+    # Of a serverless variant alone: the requests under way, of those it may have, and how long a cold start took.
+    share_of_concurrency: float | None = None
+    setup_seconds: float | None = None
 
 
 @dataclass
@@ -47,13 +50,18 @@ class InvocationMetrics:
         failed = not 200 <= seen.status < 300  # noqa: PLR2004
         said = {
             "Invocations": 1.0,
-            "InvocationsPerInstance": 1 / max(seen.instances, 1),
             "Invocation4XXErrors": float(client_error),
             "Invocation5XXErrors": float(failed and not client_error),
-            "InvocationModelErrors": float(failed),
             "ModelLatency": _three_digits(seen.model_seconds * 1e6),
             "OverheadLatency": _three_digits(max(0.0, total_seconds - seen.model_seconds) * 1e6),
         }
+        if seen.share_of_concurrency is None:
+            said["InvocationsPerInstance"] = 1 / max(seen.instances, 1)
+            said["InvocationModelErrors"] = float(failed)
+        else:
+            said["ServerlessConcurrentExecutionsUtilization"] = _three_digits(seen.share_of_concurrency)
+        if seen.setup_seconds is not None:
+            said["ModelSetupTime"] = _three_digits(seen.setup_seconds * 1e6)
         key = ((scope, endpoint, seen.variant), int(self.clock.now() // MINUTE))
         with self._lock:
             minute = self._open.setdefault(key, {})

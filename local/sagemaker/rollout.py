@@ -10,6 +10,7 @@ from local.records import Document
 from local.sagemaker.fleet import Fleet
 from local.sagemaker.instance import LaunchFailed
 from local.sagemaker.names import validation
+from local.sagemaker.serverless import is_serverless
 
 LOOK_EVERY_SECONDS = 0.1
 # In percent of a variant's instances, as the API's documentation says.
@@ -62,6 +63,8 @@ def plan_of(config: Document | None, deployment: Document) -> Plan:
     if rolling:
         if len(deployment["Variants"]) > 1:
             raise validation("A rolling update is not supported for an endpoint with several variants.")
+        if is_serverless(deployment):
+            raise validation("A rolling update is not supported for a serverless endpoint, which has no instances.")
         plan = Plan(
             "ROLLING",
             rolling["MaximumBatchSize"],
@@ -91,9 +94,11 @@ def plan_of(config: Document | None, deployment: Document) -> Plan:
 def _refuse_size(plan: Plan, deployment: Document) -> None:
     if plan.size is None:
         return
+    if is_serverless(deployment) and plan.size["Type"] == "INSTANCE_COUNT":
+        raise validation("A serverless endpoint has no instances to count: choose a size in CAPACITY_PERCENT.")
     low, high = LIMITS[plan.kind]
     for variant in deployment["Variants"]:
-        instances = variant["InitialInstanceCount"]
+        instances = variant.get("InitialInstanceCount", 1)
         percent = plan.share(instances) * 100
         # A fleet of one has no half: its only instance is the smallest step there is.
         if not low <= percent <= high and not (plan.size["Type"] == "INSTANCE_COUNT" and plan.batch(instances) == 1):

@@ -16,9 +16,9 @@ from local.sagemaker.fleet import VariantFleet
 from local.sagemaker.instance import Answer
 from local.sagemaker.metrics import Invocation
 from local.sagemaker.names import log_group
+from local.sagemaker.serverless import Throttled
 
 PATH = re.compile(r"/endpoints/([^/]+)/invocations")
-BODY_LIMIT_BYTES = 25 * 1024 * 1024
 ANSWER_SECONDS = 60.0
 PREFIX = "x-amzn-sagemaker-"
 # What reaches the container of a request's headers; the rest is between the caller and AWS.
@@ -43,8 +43,6 @@ def invoke(endpoints: Endpoints, scope: Scope, name: str, headers: Mapping[str, 
 def _invoke(  # noqa: PLR0911, PLR0917 - one return a way to fail
     endpoints: Endpoints, scope: Scope, name: str, headers: Mapping[str, str], body: bytes, seen: Invocation
 ) -> HttpAnswer:
-    if len(body) > BODY_LIMIT_BYTES:
-        return refusal("413", 413, Message=f"HTTP content length exceeded {BODY_LIMIT_BYTES} bytes.")
     text = _not_to_be_asked(endpoints, scope, name)
     if text:
         return refusal("ValidationError", 400, Message=text)
@@ -57,25 +55,29 @@ def _invoke(  # noqa: PLR0911, PLR0917 - one return a way to fail
     if variant is None:
         text = f"Variant {target} is not part of endpoint {name}." if target else f"No variant of {name} takes traffic."
         return refusal("ValidationError", 400, Message=text)
+    limit = variant.body_limit_bytes
+    if len(body) > limit:
+        return refusal("413", 413, Message=f"HTTP content length exceeded {limit} bytes.")
     passed = {key: headers[key] for key in PASSED if key in headers}
-    seen.variant, seen.instances, asked = variant.name, len(variant.instances), time.monotonic()
+    seen.variant, seen.instances = variant.name, len(variant.instances)
     try:
-        answer = ask(variant, passed, body)
-        seen.status = answer.status
+        answer = ask(variant, seen, passed, body)
     except TimeoutError:
         said = (
             "Your invocation timed out while waiting for a response from container primary. Review the latency metrics "
             "for each container in Amazon CloudWatch, resolve the issue, and try again."
         )
         return _model_error(scope, name, 0, said)
+    except Throttled as error:
+        # It reached no model, whose requests the metrics count.
+        seen.variant = None
+        return refusal(error.code, error.status, Message=error.message)
     except AwsError:
         return _unavailable(name)
-    finally:
-        seen.model_seconds = time.monotonic() - asked
     if answer.status not in OK:
         return _model_error(scope, name, answer.status, answer.body.decode(errors="replace"))
-    if len(answer.body) > BODY_LIMIT_BYTES:
-        return _model_error(scope, name, SERVER_ERROR, f"The answer is larger than {BODY_LIMIT_BYTES} bytes.")
+    if len(answer.body) > limit:
+        return _model_error(scope, name, SERVER_ERROR, f"The answer is larger than {limit} bytes.")
     given = {key.lower(): value for key, value in answer.headers.items()}
     kind = given.get("content-type", "application/octet-stream")
     capture = endpoints.capture(scope, name)
@@ -104,22 +106,33 @@ def _not_to_be_asked(endpoints: Endpoints, scope: Scope, name: str) -> str | Non
 
 
 def ask(
-    variant: VariantFleet, headers: Mapping[str, str], body: bytes, limit_seconds: float = ANSWER_SECONDS
+    variant: VariantFleet,
+    seen: Invocation,
+    headers: Mapping[str, str],
+    body: bytes,
+    limit_seconds: float = ANSWER_SECONDS,
 ) -> Answer:
     """An instance that refuses the connection never saw the request, so another one gets it."""
     tried: set[str] = set()
-    while (instance := variant.pick(tried)) is not None:
-        tried.add(instance.name)
-        try:
-            return instance.request("POST", "/invocations", headers, body, limit_seconds)
-        except ConnectionRefusedError:
-            continue
-        except TimeoutError:
-            raise
-        except (OSError, http.client.HTTPException) as error:
-            # It may have worked on the request already: sending it again is the caller's decision.
-            raise AwsError("ServiceUnavailable", str(error), 503) from error
-    raise AwsError("ServiceUnavailable", "no instance", 503)
+    while True:
+        with variant.lease(tried, seen) as instance:
+            if instance is None:
+                raise AwsError("ServiceUnavailable", "no instance", 503)
+            tried.add(instance.name)
+            asked = time.monotonic()
+            try:
+                answer = instance.request("POST", "/invocations", headers, body, limit_seconds)
+                seen.status = answer.status
+                return answer
+            except ConnectionRefusedError:
+                continue
+            except TimeoutError:
+                raise
+            except (OSError, http.client.HTTPException) as error:
+                # It may have worked on the request already: sending it again is the caller's decision.
+                raise AwsError("ServiceUnavailable", str(error), 503) from error
+            finally:
+                seen.model_seconds = time.monotonic() - asked
 
 
 def _model_error(scope: Scope, name: str, status: int, said: str) -> HttpAnswer:
