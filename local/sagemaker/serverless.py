@@ -94,13 +94,14 @@ class Environments(VariantFleet):
 
     def _admit(self, seen: Invocation) -> bool:
         with self.lock:
+            if self._closed:
+                return False
             limit = self.config["MaxConcurrency"]
             if self._working >= limit:
                 raise Throttled(self.name, limit)
-            if not self._closed:
-                self._working += 1
-                seen.share_of_concurrency = self._working / limit
-            return not self._closed
+            self._working += 1
+            seen.share_of_concurrency = self._working / limit
+            return True
 
     def _free(self, tried: set[str]) -> Instance | None:
         with self.lock:

@@ -265,6 +265,7 @@ def test_environment_ends_after_a_lull_of_the_clock_and_the_one_in_use_goes_on(e
     environments.clock.moment += LULL_SECONDS - 1
     (kept,) = use(environments)
     environments.clock.moment += 1
+    assert use(environments) == [kept]
     environments.tend()
     assert [one.name for one in environments.instances] == [kept]
     environments.clock.moment += LULL_SECONDS
