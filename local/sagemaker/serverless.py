@@ -47,6 +47,7 @@ class Environments(VariantFleet):
     _leased: set[str] = field(default_factory=set)
     _used: dict[str, float] = field(default_factory=dict)
     _closed: bool = False
+    _handed_over: bool = False
 
     def __post_init__(self) -> None:
         self._released = threading.Condition(self.lock)
@@ -126,8 +127,14 @@ class Environments(VariantFleet):
             raise AwsError("ServiceUnavailable", str(error), 503) from error
         seen.setup_seconds = time.monotonic() - began
         with self.lock:
-            self._leased.add(instance.name)
-            self.instances.append(instance)
+            late = self._handed_over
+            if not late:
+                self._leased.add(instance.name)
+                self.instances.append(instance)
+        if late:
+            # Nobody else knows of it any more.
+            retire([instance], drain_seconds=0)
+            raise AwsError("ServiceUnavailable", f"Variant {self.name} ended during the start.", 503)
         return instance
 
     def tend(self) -> None:
@@ -145,6 +152,7 @@ class Environments(VariantFleet):
         with self._released:
             self._closed = True
             self._released.wait_for(lambda: self._working == 0, drain_seconds)
+            self._handed_over = True
             return super().close(drain_seconds)
 
 

@@ -314,6 +314,20 @@ def test_closed_one_has_nothing_for_a_request(environments):
         assert instance is None
 
 
+def test_environment_that_starts_after_the_end_is_not_left_running(environments):
+    launch, late = environments.launch, []
+
+    def end_meanwhile():
+        late.append(launch())
+        assert environments.close(0) == []
+        return late[0]
+
+    environments.launch = end_meanwhile
+    with pytest.raises(AwsError, match="ended during the start"):
+        use(environments)
+    assert late[0].stopped
+
+
 def test_close_waits_for_a_request_in_its_cold_start(environments):
     with ThreadPoolExecutor(1) as pool:
         with environments.lease(set(), Invocation()):
