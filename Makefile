@@ -29,7 +29,12 @@ setup: .venv/ready ## virtual environment, CDK CLI and Node; the other targets c
 demo: .venv/ready ## the whole system on this machine: deploy, train, promote, predict; DEMO_DATA=DIR for your own images
 	@$(VENV)/python -m ops demo
 
-test: .venv/ready-dev lint ## prove it: lint, types and every test that takes seconds, offline
+# Side by side: types keep one core for a minute, and tests wait for something now and then.
+test: .venv/ready-dev ## prove it: lint, types and every test that takes seconds, offline
+	@$(MAKE) --no-print-directory --jobs=2 lint quick-tests
+
+.PHONY: quick-tests
+quick-tests: .venv/ready-dev
 	@$(VENV)/python -m pytest -m "not slow"
 
 test-slow: .venv/ready-dev .venv-checkov/ready .venv-training-image/ready .venv-notebook/ready ## the tests that take minutes, a browser or a mirror: retraining the starter model, the page, the image and its list

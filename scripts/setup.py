@@ -7,6 +7,7 @@ Standard library only, since it runs before anything is installed. Safe to inter
 from __future__ import annotations  # so that an older Python gets as far as the sentence about its age
 
 import argparse
+import contextlib
 import importlib.util
 import os
 import platform
@@ -62,7 +63,8 @@ def main() -> int:
 def install_project(requirements: str) -> None:
     step("virtual environment", lambda: make_venv(VENV))
     step("PyTorch", lambda: install_torch(VENV, ROOT / "requirements.txt"))
-    step(requirements, lambda: pip(VENV, "install", "-r", str(ROOT / requirements)))
+    step(requirements, lambda: pip_install(VENV, "-r", str(ROOT / requirements)))
+    step("compiled packages", lambda: compile_packages(VENV))
     step("CDK command line", install_cdk)
     write_program(VENV / "bin" / "whippet", WHIPPET_PROGRAM)
 
@@ -80,7 +82,8 @@ def install_tool(name: str) -> None:
     step(f"virtual environment of {name}", lambda: make_venv(venv))
     if torch_pin(requirements):
         step("PyTorch", lambda: install_torch(venv, requirements))
-    step(requirements.name, lambda: pip(venv, "install", "-r", str(requirements)))
+    step(requirements.name, lambda: pip_install(venv, "-r", str(requirements)))
+    step("compiled packages", lambda: compile_packages(venv))
 
 
 def python_of(venv: Path) -> str:
@@ -137,10 +140,10 @@ def install_torch(venv: Path, requirements: Path) -> str:
     if torch_build(venv).split("+")[0] != pin.removeprefix("torch=="):
         if platform.system() == "Linux":
             if reachable(TORCH_CPU_INDEX):
-                pip(venv, "install", pin, "--index-url", TORCH_CPU_INDEX)
+                pip_install(venv, pin, "--index-url", TORCH_CPU_INDEX)
                 return f"{torch_build(venv)}, from PyTorch's CPU index"
             print("(its CPU index does not answer; PyPI's own build brings gigabytes of CUDA)", end=" ", flush=True)
-        pip(venv, "install", pin)
+        pip_install(venv, pin)
         return f"{torch_build(venv)}, from the configured package index"
     return torch_build(venv)
 
@@ -183,8 +186,16 @@ def write_program(program: Path, text: str) -> None:
     program.chmod(0o755)
 
 
-def pip(venv: Path, *arguments: str) -> None:
-    run([python_of(venv), "-m", "pip", "--disable-pip-version-check", *arguments])
+def pip_install(venv: Path, *arguments: str) -> None:
+    run([python_of(venv), "-m", "pip", "--disable-pip-version-check", "install", "--no-compile", *arguments])
+
+
+def compile_packages(venv: Path) -> None:
+    """On all cores, where pip takes one."""
+    folders = map(str, venv.glob("lib*/python*/site-packages"))
+    # What a package ships for other Pythons does not compile, and need not.
+    with contextlib.suppress(SetupError):
+        run([python_of(venv), "-m", "compileall", "-q", "-j", "0", *folders])
 
 
 def run(command: list[str], env: dict[str, str] | None = None) -> str:

@@ -80,10 +80,11 @@ def test_a_tool_that_conflicts_gets_an_environment_of_its_own(setup, tmp_path, m
     monkeypatch.setattr(setup, "run", lambda command, env=None: made.append(command) or "")
     (tmp_path / "requirements-polish.txt").write_text("polish==1\n")
     assert setup.main() == 0
-    environment, install = made
+    environment, install, compiled = made
     assert environment == [sys.executable, "-m", "venv", str(tmp_path / ".venv-polish")]
     assert install[0] == str(tmp_path / ".venv-polish" / "bin" / "python")
     assert install[-2:] == ["-r", str(tmp_path / "requirements-polish.txt")]
+    assert ("--no-compile" in install, compiled[1:3]) == (True, ["-m", "compileall"])
 
 
 def test_a_tool_that_needs_pytorch_gets_the_build_without_cuda(setup, tmp_path, monkeypatch):
@@ -99,7 +100,7 @@ def test_a_tool_that_needs_pytorch_gets_the_build_without_cuda(setup, tmp_path, 
     for name in ("requirements.txt", "requirements-polish.txt"):
         (tmp_path / name).write_text("torch==2.13.0\n")
     assert setup.main() == 0
-    torch, rest = made
+    torch, rest, _ = made
     assert torch[0] == rest[0] == str(tmp_path / ".venv-polish" / "bin" / "python")
     assert torch[-3:] == ["torch==2.13.0", "--index-url", setup.TORCH_CPU_INDEX]
     assert rest[-2:] == ["-r", str(tmp_path / "requirements-polish.txt")]
