@@ -1,5 +1,6 @@
 """A real server process, and a client that speaks plain HTTP to it."""
 
+import contextlib
 import http.client
 import io
 import json
@@ -79,7 +80,9 @@ class ServerProcess:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request(method, path, body=body or None, headers=named)
+            # A refusal may come before all of the body has gone; what was said is there to be read all the same.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.request(method, path, body=body or None, headers=named)
             return read_answer(connection)
         finally:
             connection.close()

@@ -93,14 +93,18 @@ def stages(registry, tmp_path_factory):
     """A stage file that commands write; in the end the endpoint is as it was."""
     folder = folder_of_stage(registry, tmp_path_factory.mktemp("stages") / "stages")
     yield folder
-    if stage_of(registry, folder).config.serving.instance_type != "ml.m5.large":
-        whippet(registry, "resize", "--instance-type", "ml.m5.large", "--yes", "--stages", str(folder))
-    registry.deploy(stack=SERVING)
+    as_it_was(registry, folder)
 
 
 def stage_of(deployed, folder):
     config, _ = load_stage("local", folder)
     return Stage("local", config, Account("us-east-1", deployed.environment, deployed.running.facts.account), folder)
+
+
+def as_it_was(deployed, folder):
+    if stage_of(deployed, folder).config.serving.instance_type != "ml.m5.large":
+        whippet(deployed, "resize", "--instance-type", "ml.m5.large", "--yes", "--stages", str(folder))
+    deployed.deploy(stack=SERVING)
 
 
 def served(deployed):
@@ -265,6 +269,7 @@ def alarms_of_stacks(deployed):
 
 @pytest.mark.slow
 def test_a_variant_is_taken_away_with_its_scaling_and_its_alarms(registry, stages, tmp_path):
+    as_it_was(registry, stages)
     folder = folder_of_stage(
         registry, tmp_path / "stages", **{"[serving.scaling]\n": f"{CHALLENGER}[serving.scaling]\n"}
     )

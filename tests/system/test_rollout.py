@@ -11,7 +11,7 @@ from local import control
 from ops import cdk
 from tests.system import bad_models
 from tests.system.deployed import SERVING, Deployed
-from tests.system.load import Load, Told
+from tests.system.load import CLIENTS, Load, Told
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rollout")]
 # A minute of CloudWatch's is a second here.
@@ -72,7 +72,8 @@ def rehearse(system: Deployed, artefact: bytes) -> tuple[str, list[Told], float]
         # A function that saw the endpoint fail leaves it alone for a while.
         time.sleep(OPEN_SECONDS)
         back = time.monotonic()
-        load.until(30)
+        # One of each client may have been under way when that began.
+        load.until(30 + CLIENTS)
     told, during, after = load.between(0, began), load.between(began, ended), load.between(back)
     failed = [one for one in during if one.failed]
     print(f"{len(told)} requests before, {len(during)} during of which {len(failed)} failed, {len(after)} after")
