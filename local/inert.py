@@ -1,4 +1,4 @@
-"""What is accepted without effect: the whole list, each with its reason. None of it concerns IAM, data or traffic."""
+"""What is accepted without effect: the whole list, each with its reason."""
 
 from dataclasses import dataclass
 
