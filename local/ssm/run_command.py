@@ -16,6 +16,7 @@ from local.json_service import AwsError, Call, JsonService, Operation
 from local.records import Document, Scope
 from local.sagemaker.role_client import role_client
 from local.ssm.invocation import Invocation, written
+from local.ssm.output_log import OutputLog, group_of
 
 logger = logging.getLogger("embedded-aws.ssm")
 SERVICE, COMMANDS = "ssm", "Command"
@@ -30,7 +31,6 @@ AGENT_NEEDS = (
     "ssmmessages:OpenDataChannel",
 )
 NOT_AVAILABLE = (
-    "CloudWatchOutputConfig",
     "AlarmConfiguration",
     "NotificationConfig",
     "ServiceRoleArn",
@@ -125,8 +125,9 @@ class RunCommand:
     @staticmethod
     def _new_command(call: Call, identities: list[str]) -> Document:
         params, now = call.params, time.time()
-        copied = ("DocumentName", "Comment", "Parameters", "InstanceIds", "Targets", "OutputS3BucketName")
-        kept = {name: params[name] for name in (*copied, "OutputS3KeyPrefix") if name in params}
+        output = ("OutputS3BucketName", "OutputS3KeyPrefix", "CloudWatchOutputConfig")
+        copied = ("DocumentName", "Comment", "Parameters", "InstanceIds", "Targets", *output)
+        kept = {name: params[name] for name in copied if name in params}
         identity = str(uuid.uuid4())
         pending = {"Status": "Pending", "StatusDetails": "Pending"}
         return {
@@ -152,6 +153,7 @@ class RunCommand:
                     "RequestedDateTime": now,
                     "StandardOutputContent": "",
                     "StandardErrorContent": "",
+                    **{name: params[name] for name in ("CloudWatchOutputConfig",) if name in params},
                 }
                 for one in identities
             },
@@ -159,8 +161,11 @@ class RunCommand:
 
     def _work(self, place: Scope, invocation: Invocation) -> None:
         key = (invocation.command, invocation.machine.identity)
+        log = self._log(place, invocation)
         try:
             self._change(place, *key, {"Status": "InProgress", "StatusDetails": "In Progress", **_started()})
+            if log is not None:
+                log.start()
             done = invocation.run()
         except Exception as error:
             # The agent's own failure, a full disk say: the sender waits for an end.
@@ -171,10 +176,19 @@ class RunCommand:
                 self._running.pop(key, None)
         if self._closing:
             return
+        if log is not None:
+            log.stop()
         command = self.service.records.get(place, COMMANDS, invocation.command) or {}
         if bucket := command.get("OutputS3BucketName"):
             done |= self._leave(invocation, bucket, command.get("OutputS3KeyPrefix", ""))
         self._change(place, *key, done)
+
+    def _log(self, place: Scope, invocation: Invocation) -> OutputLog | None:
+        command = self.service.records.get(place, COMMANDS, invocation.command) or {}
+        group = group_of(command.get("CloudWatchOutputConfig") or {}, DOCUMENT)
+        if group is None:
+            return None
+        return OutputLog(invocation.machine, self._gateway, group, invocation.command, invocation.folder)
 
     def _leave(self, invocation: Invocation, bucket: str, prefix: str) -> Document:
         """All that was said goes to S3, put there by the instance's role; that it may not fails no command."""
