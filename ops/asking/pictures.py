@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
+from ops.addresses import without_secrets
 from ops.errors import OperatorError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
@@ -26,7 +27,7 @@ class PictureError(OperatorError):
 @dataclass(frozen=True)
 class Picture:
     name: str
-    """As the caller wrote it, or its path below the folder."""
+    """As the caller wrote it, a link without its signature; or its path below the folder."""
     file: Path | None = None
     url: str = ""
     place: tuple[str, str] | None = None
@@ -57,9 +58,9 @@ def found(words: Sequence[str], s3: Any) -> list[Picture]:  # noqa: ANN401
 def _of_word(word: str, s3: Any) -> list[Picture]:  # noqa: ANN401
     scheme = urlsplit(word).scheme
     if scheme == "https":
-        return [Picture(word, url=word)]
+        return [Picture(without_secrets(word), url=word)]
     if scheme == "http":
-        raise OperatorError(f"{word} is no https link: the predict function fetches no others.")
+        raise OperatorError(f"{without_secrets(word)} is no https link: the predict function fetches no others.")
     if scheme == "s3":
         return list(_below(word, s3))
     path = Path(word)
@@ -125,7 +126,7 @@ def _of_object(s3: Any, bucket: str, key: str) -> bytes:  # noqa: ANN401
 class _OnlyHttps(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *given: Any) -> urllib.request.Request | None:  # noqa: ANN401 - urllib's, the URL last
         if urlsplit(given[-1]).scheme != "https":
-            raise urllib.error.URLError(f"it leads to {given[-1]}, which is no https link")
+            raise urllib.error.URLError(f"it leads to {without_secrets(given[-1])}, which is no https link")
         return super().redirect_request(*given)
 
 
@@ -140,4 +141,6 @@ def _of_link(url: str) -> bytes:
         with opener.open(url, timeout=FETCH_SECONDS) as answer:
             return bytes(answer.read(LARGEST_BYTES + 1))
     except (OSError, ValueError) as error:
-        raise PictureError(f"{url} cannot be fetched: {getattr(error, 'reason', None) or error}.") from None
+        raise PictureError(
+            f"{without_secrets(url)} cannot be fetched: {getattr(error, 'reason', None) or error}."
+        ) from None

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -19,12 +20,14 @@ from ops.asking.answer import Answered, AnswerError
 from ops.asking.pictures import Picture, PictureError, found
 from ops.asking.ways import Way, api_way, endpoint_way, function_way
 from ops.console import Terminal, answer
-from ops.errors import OperatorError, WorkFailed
+from ops.errors import NotReached, OperatorError, WorkFailed
 from ops.printable import tell
 from ops.stage import Stage
+from ops.weather import sentence_of
 
 HOPS = ("api", "lambda", "function", "fetch", "endpoint", "model", "total")
 MOST_TOP_K = 1000
+NOT_ASKED = "no answer: AWS was not reached, or did not let us"
 TOKEN_VARIABLE = "WHIPPET_TOKEN"  # noqa: S105 - a variable's name
 
 
@@ -34,8 +37,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise OperatorError(f"--top-k {arguments.top_k}: it must be from 1 to {MOST_TOP_K}.")
     pictures = found(arguments.image, stage.client("s3"))
     with contextlib.closing(_way(stage, arguments)) as way:
-        answers = _asked(way, pictures, max(1, arguments.at_once))
-    wrong = [one for one in answers if one.error]
+        answers, lost = _asked(way, pictures, max(1, arguments.at_once))
+    if lost and all(one.error for one in answers):
+        raise lost
+    wrong = [one for one in answers if one.error and one.error != NOT_ASKED]
     if arguments.csv:
         _write_csv(answers)
     else:
@@ -43,17 +48,28 @@ def run(arguments: argparse.Namespace) -> int:
         answer(arguments, data, lambda console: show(console, answers))
     for one in wrong:
         tell(one.error)
+    if lost:
+        unasked = sum(one.error == NOT_ASKED for one in answers)
+        tell(f"{lost} {unasked} of {len(answers)} pictures have no answer for that.")
+        return lost.status
     return WorkFailed.status if wrong else 0
 
 
-def _asked(way: Way, pictures: list[Picture], at_once: int) -> list[Answered]:
-    """In their order. A picture that fails says so in its place; what concerns all of them ends it all."""
+def _asked(way: Way, pictures: list[Picture], at_once: int) -> tuple[list[Answered], OperatorError | None]:
+    """In their order. A picture that fails says so in its place; after what concerns all of them no other is asked,
+    and what was answered until then stays."""
+    lost: list[OperatorError] = []
 
     def one(picture: Picture) -> Answered:
         try:
-            return way.ask(picture)
+            return Answered(picture.name, error=NOT_ASKED) if lost else way.ask(picture)
         except (AnswerError, PictureError) as error:
             return Answered(picture.name, error=str(error))
+        except (BotoCoreError, ClientError) as error:
+            lost.append(sentence_of(error))
+        except NotReached as error:
+            lost.append(error)
+        return Answered(picture.name, error=NOT_ASKED)
 
     console = Terminal(stderr=True)
     shown = console.is_terminal and len(pictures) > 1
@@ -61,7 +77,8 @@ def _asked(way: Way, pictures: list[Picture], at_once: int) -> list[Answered]:
         ThreadPoolExecutor(min(at_once, len(pictures))) as pool,
         Progress(console=console, transient=True, disable=not shown) as progress,
     ):
-        return list(progress.track(pool.map(one, pictures), total=len(pictures), description="Predict"))
+        asked = progress.track(pool.map(one, pictures), total=len(pictures), description="Predict")
+        return list(asked), lost[0] if lost else None
 
 
 def _way(stage: Stage, arguments: argparse.Namespace) -> Way:

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import random
 import ssl
 import time
 from dataclasses import dataclass, field
@@ -12,9 +13,12 @@ from urllib.parse import urlsplit
 from ops.asking.answer import Answered, AnswerError, hops, read, refusal
 from ops.asking.pictures import Picture, kind_of
 from ops.asking.target import TIMEOUT_SECONDS, Target
+from ops.errors import NotReached
 
 OK, CREATED, ACCEPTED = 200, 201, 202
 UNAUTHORIZED, FORBIDDEN = 401, 403
+SLOW_DOWN = (429, 503)
+TRIES, FIRST_WAIT_SECONDS = 6, 0.5
 JSON = {"Content-Type": "application/json"}
 STALE = (ConnectionResetError, BrokenPipeError, http.client.RemoteDisconnected)
 
@@ -41,7 +45,7 @@ class ThroughApi:
 
     def ask(self, picture: Picture) -> Answered:
         began = time.monotonic()
-        reply = self._predicted(picture)
+        reply = self._patiently(picture)
         if reply.status == ACCEPTED:
             reply = self._result(picture.name, reply)
         total = (time.monotonic() - began) * 1000
@@ -50,6 +54,15 @@ class ThroughApi:
         said = read(picture.name, reply.body)
         spent, steps = hops("api", total, reply.headers.get("server-timing", ""))
         return Answered(picture.name, said["predictions"], said["model_version"], said["variant"], spent, steps)
+
+    def _patiently(self, picture: Picture) -> Reply:
+        """Throttled, it is asked again, each time after a longer wait with jitter, as botocore does for the others."""
+        for number in range(TRIES):
+            reply = self._predicted(picture)
+            if reply.status not in SLOW_DOWN:
+                break
+            time.sleep(random.uniform(0, FIRST_WAIT_SECONDS * 2**number))  # noqa: S311 - no secret
+        return reply
 
     def _predicted(self, picture: Picture) -> Reply:
         path = "/predict" + (f"?top_k={self.top_k}" if self.top_k else "")
@@ -102,11 +115,12 @@ class ThroughApi:
             reply = self._send("GET", location, b"", {})
         return reply
 
-    def _refused(self, name: str, reply: Reply) -> AnswerError:
+    def _refused(self, name: str, reply: Reply) -> Exception:
+        """What concerns every picture alike is no fault of this one."""
         if reply.status == UNAUTHORIZED:
-            return AnswerError(f"{name}: the API does not take this token: it may have expired; get a new one.")
+            return NotReached("The API does not take this token: it may have expired; get a new one.")
         if reply.status == FORBIDDEN:
-            return AnswerError(f"{name}: the API does not let these credentials predict: they need execute-api:Invoke.")
+            return NotReached("The API does not let these credentials predict: they need execute-api:Invoke.")
         return refusal(name, "the API", reply.status, reply.body)
 
     def _send(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Reply:
@@ -118,7 +132,7 @@ class ThroughApi:
                     return self._exchange(self._idle.pop(), method, path, body, signed)
             return self._exchange(self.target.connect(), method, path, body, signed)
         except (OSError, http.client.HTTPException) as error:
-            raise AnswerError(f"The API at {self.target.host} cannot be reached: {error}.") from None
+            raise NotReached(f"The API at {self.target.host} cannot be reached: {error}.") from None
 
     def _exchange(
         self, connection: http.client.HTTPConnection, method: str, path: str, body: bytes, headers: dict[str, str]

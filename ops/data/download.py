@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
+from ops.addresses import without_secrets
 from ops.data.progress import Progress
 from ops.errors import NotReached, OperatorError
 
@@ -46,7 +47,7 @@ class Begun:
 def download(address: str, folder: Path) -> Path:
     """The file, fetched unless it was before."""
     if urlsplit(address).scheme != "https":
-        raise OperatorError(f"{address}: data sets are fetched over https only.")
+        raise OperatorError(f"{without_secrets(address)}: data sets are fetched over https only.")
     place = place_of(address, folder)
     if place.exists():
         return place
@@ -76,11 +77,13 @@ def _fetch_all(address: str, begun: Begun) -> None:
             if isinstance(error, urllib.error.HTTPError) and error.code == OUT_OF_RANGE:
                 begun.file.unlink(missing_ok=True)
             elif isinstance(error, urllib.error.HTTPError) and error.code < 500:  # noqa: PLR2004
-                raise NotReached(f"{address} cannot be fetched: {error.code} {error.reason}.") from None
+                raise NotReached(
+                    f"{without_secrets(address)} cannot be fetched: {error.code} {error.reason}."
+                ) from None
             failed = 0 if begun.bytes > before else failed + 1
             why = getattr(error, "reason", None) or error
             time.sleep(FIRST_WAIT_SECONDS * 2**failed if failed < TRIES else 0)
-    raise NotReached(f"{address} ended after {begun.bytes:,} bytes ({why}). {GOES_ON}")
+    raise NotReached(f"{without_secrets(address)} ended after {begun.bytes:,} bytes ({why}). {GOES_ON}")
 
 
 def _fetch(address: str, begun: Begun) -> None:
@@ -98,7 +101,9 @@ def _fetch(address: str, begun: Begun) -> None:
                 out.write(block)
                 there += len(block)
                 if there > MOST_BYTES:
-                    raise OperatorError(f"{address} does not end: more than {MOST_BYTES:,} bytes are not taken.")
+                    raise OperatorError(
+                        f"{without_secrets(address)} does not end: more than {MOST_BYTES:,} bytes are not taken."
+                    )
                 progress.tell(0, len(block))
     if whole is not None and there < whole:
         raise ConnectionError("the connection was lost")
@@ -108,10 +113,14 @@ def _refuse_what_does_not_fit(address: str, there: int, rest: int | None, folder
     if rest is None:
         return
     if there + rest > MOST_BYTES:
-        raise OperatorError(f"{address} has {there + rest:,} bytes; more than {MOST_BYTES:,} are not taken.")
+        raise OperatorError(
+            f"{without_secrets(address)} has {there + rest:,} bytes; more than {MOST_BYTES:,} are not taken."
+        )
     free = shutil.disk_usage(folder).free
     if rest > free:
-        raise OperatorError(f"{address} needs {rest:,} bytes more, and {folder} has room for {free:,}.")
+        raise OperatorError(
+            f"{without_secrets(address)} needs {rest:,} bytes more, and {folder} has room for {free:,}."
+        )
 
 
 def _opener() -> urllib.request.OpenerDirector:
@@ -129,5 +138,6 @@ class _HttpsOnly(urllib.request.HTTPRedirectHandler):
         newurl: str,
     ) -> urllib.request.Request | None:
         if urlsplit(newurl).scheme != "https":
-            raise OperatorError(f"{req.full_url} leads to {newurl}: data sets are fetched over https only.")
+            begin, end = without_secrets(req.full_url), without_secrets(newurl)
+            raise OperatorError(f"{begin} leads to {end}: data sets are fetched over https only.")
         return super().redirect_request(req, fp, code, msg, headers, newurl)

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from ops.addresses import without_secrets
 from ops.errors import OperatorError, Refused
 
 PREFIX = "dataset"
@@ -21,7 +22,8 @@ def name_of(source: str, wanted: str | None = None) -> str:
         made = re.sub(r"[^a-z0-9]+", "-", last.lower().removesuffix(".zip")).strip("-")[:LONGEST_NAME].rstrip("-")
         if made:
             return made
-        raise OperatorError(f"No name can be made from {source}: give one with --name.")
+        shown = without_secrets(source) if "://" in source else source
+        raise OperatorError(f"No name can be made from {shown}: give one with --name.")
     if not NAME.fullmatch(wanted) or len(wanted) > LONGEST_NAME:
         raise OperatorError(
             f"--name {wanted}: a data set's name has at most {LONGEST_NAME} lower-case letters, digits and single "

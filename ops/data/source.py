@@ -4,6 +4,7 @@ import zipfile
 from pathlib import Path
 
 from ops import cdk
+from ops.addresses import without_secrets
 from ops.data.archive import unpacked
 from ops.data.dataset import SPLITS
 from ops.data.download import download
@@ -27,7 +28,8 @@ def _folder_of(source: str) -> Path:
             with archive.open("rb") as opened:
                 begins = opened.read(HEAD_BYTES)
             archive.unlink()
-            raise OperatorError(f"{source} is no zip, it begins with {begins!r}: name the address of the file itself.")
+            shown = without_secrets(source)
+            raise OperatorError(f"{shown} is no zip, it begins with {begins!r}: name the address of the file itself.")
         return _heart_of(unpacked(archive, DOWNLOADS))
     place = Path(source)
     if place.is_dir():

@@ -66,7 +66,7 @@ def _before(text: str, wanted: Wanted, serving: Live) -> str:
     """With what is live in it, whatever somebody has written meanwhile."""
     if wanted.instance_type:
         return with_instance_type(text, serving.variants[0].instance_type)
-    if wanted.removed in [one.variant for one in serving.variants] and wanted.removed not in _variants(text):
+    if wanted.removed in [one.variant for one in serving.variants] and wanted.removed not in variants_of(text):
         raise OperatorError(
             f"The variant {wanted.removed} is live and not in the stage file any more: put its section back, so that "
             "it can be served until its scaling is off; this command then takes it away."
@@ -78,8 +78,8 @@ def _after(text: str, wanted: Wanted) -> str:
     if wanted.instance_type:
         return with_instance_type(text, wanted.instance_type)
     name = str(wanted.removed)
-    return without_variant(text, name) if name in _variants(text) else text
+    return without_variant(text, name) if name in variants_of(text) else text
 
 
-def _variants(text: str) -> list[str]:
+def variants_of(text: str) -> list[str]:
     return [one["name"] for one in tomllib.loads(text)["serving"].get("variants", [])]

@@ -7,9 +7,10 @@ from typing import Any
 
 from ops.console import Steps, Terminal, answer
 from ops.errors import OperatorError, Refused, WorkFailed
+from ops.models.before import Before
 from ops.models.change import StageChange
 from ops.models.live import Live, live
-from ops.models.resize_plan import Plan, Wanted, planned
+from ops.models.resize_plan import Plan, Wanted, planned, variants_of
 from ops.models.serving_change import some
 from ops.models.stage_file import checked, write
 from ops.stage import Stage
@@ -25,12 +26,16 @@ def run(arguments: argparse.Namespace) -> int:
     kind = arguments.instance_type
     wanted = Wanted(f"ml.{kind.removeprefix('ml.')}" if kind else None, arguments.remove_variant)
     path = stage.folder / f"{stage.name}.toml"
-    serving, text = live(stage), path.read_text(encoding="utf-8")
-    plan = planned(text, wanted, serving, scaled=is_scaled(stage, serving))
+    serving, text, note = live(stage), path.read_text(encoding="utf-8"), Before(stage)
+    before = note.of(text)
+    # Interrupted once its section was out of the file, a variant is still what is deployed.
+    base = before if before and wanted.removed and not wanted.is_live(serving) else text
+    plan = planned(base, wanted, serving, scaled=is_scaled(stage, serving))
     for step in plan.steps:
         checked(step.text, path)
     data: dict[str, Any] = {"change": str(wanted), "steps": [step.title for step in plan.steps], "done": []}
     if not plan.steps:
+        refuse_what_was_never_there(text, before, wanted, serving)
         return answer(arguments, data, lambda console: console.print(f"{wanted}: it is so already.", markup=False))
     told(stage, wanted, serving, plan)
     if not arguments.yes and not confirmed(stage):
@@ -41,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
                 _refuse_others(change, plan, insist=arguments.with_other_changes)
             assembly = change.synthesized(step.text, "after", "Synthesize")
             # In the file before the deploy: what is deployed is what the file says, an interruption or not.
+            note.keep(path.read_text(encoding="utf-8"), step.text)
             write(path, step.text)
             change.deploy(assembly, step.title)
         data["done"].append(step.title)
@@ -49,6 +55,17 @@ def run(arguments: argparse.Namespace) -> int:
         raise WorkFailed(f"{found.endpoint} serves as before: SageMaker has gone back by itself; run it again.")
     data["endpoint"] = asdict(found)
     return answer(arguments, data, lambda console: console.print(f"{wanted}: done.", markup=False))
+
+
+def refuse_what_was_never_there(text: str, before: str | None, wanted: Wanted, serving: Live) -> None:
+    """Who mistypes a name must not believe that the variant is gone. What was removed here is known by its note."""
+    if wanted.removed is None or (before and wanted.removed in variants_of(before)):
+        return
+    known = ", ".join(one.variant for one in serving.variants)
+    said = f"{serving.endpoint} has no variant {wanted.removed}; it has {known}"
+    if wanted.removed in variants_of(text):
+        said += ". The stage file has it, and it was never deployed: take its section out there"
+    raise OperatorError(f"{said}.")
 
 
 def is_scaled(stage: Stage, serving: Live) -> bool:

@@ -1,5 +1,6 @@
 """What `ops predict` makes of pictures, answers and refusals, and of what only AWS itself can say."""
 
+import email.message
 import io
 import json
 from datetime import UTC, datetime
@@ -11,9 +12,11 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
 from ops.account import Account
-from ops.asking.answer import AnswerError, hops, read, refusal
+from ops.asking.answer import Answered, AnswerError, hops, read, refusal
 from ops.asking.pictures import Picture, PictureError, found, kind_of
+from ops.asking.predicting import NOT_ASKED, _asked
 from ops.asking.target import target_for
+from ops.asking.through_api import Reply, ThroughApi
 from ops.asking.through_endpoint import ThroughEndpoint
 from ops.asking.through_function import ThroughFunction
 from ops.asking.transform import read as result_of
@@ -106,6 +109,73 @@ def function():
     client = boto3.client("lambda", **KEYS)
     with Stubber(client) as stub:
         yield stub, ThroughFunction(client, None, "predict", "bucket", 3, 1000, 2000, 0.0, 0.0)
+
+
+class Api:
+    """An API as `Target` knows one, that answers each request with the next of these, or is not there."""
+
+    host = "api.example.com"
+
+    def __init__(self, *replies):
+        self._replies = list(replies)
+
+    def sign(self, *_):
+        return {}
+
+    def connect(self):
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    def way(self, monkeypatch):
+        way = ThroughApi(self, None, None, 1000, 2000, 0.0, 0.0, None)
+        if self._replies:
+            monkeypatch.setattr(ThroughApi, "_send", lambda *_: self._replies.pop(0))
+        monkeypatch.setattr("ops.asking.through_api.FIRST_WAIT_SECONDS", 0)
+        return way
+
+
+def reply(status, body=b"{}"):
+    return Reply(status, email.message.Message(), body)
+
+
+def test_an_api_that_is_not_reached_or_does_not_let_us_is_no_fault_of_the_picture(picture, monkeypatch):
+    for api, said in (
+        (Api(), "The API at api.example.com cannot be reached: .*refused"),
+        (Api(reply(401)), "does not take this token"),
+        (Api(reply(403)), "they need execute-api:Invoke"),
+    ):
+        with monkeypatch.context() as patch, pytest.raises(NotReached, match=said):
+            api.way(patch).ask(picture)
+
+
+def test_an_api_that_throttles_is_asked_again_and_then_told_of(picture, monkeypatch):
+    good = reply(200, json.dumps(GOOD).encode())
+    assert Api(reply(429), reply(503), good).way(monkeypatch).ask(picture).label == "dog"
+    with pytest.raises(AnswerError, match="the API answered 429: Too Many Requests"):
+        Api(*[reply(429, b'{"message": "Too Many Requests"}')] * 6).way(monkeypatch).ask(picture)
+
+
+class Weather:
+    """A way to a model that is there for so many pictures."""
+
+    def __init__(self, good, error):
+        self._good, self._error = good, error
+
+    def ask(self, picture):
+        if picture.name == "broken":
+            raise AnswerError("broken: no picture")
+        if not self._good:
+            raise self._error
+        self._good -= 1
+        return Answered(picture.name, GOOD["predictions"])
+
+
+def test_what_was_answered_before_aws_was_lost_stays_and_nothing_is_asked_after_it():
+    expired = ClientError({"Error": {"Code": "ExpiredTokenException"}}, "InvokeEndpoint")
+    names = ["one", "broken", "two", "three", "four"]
+    answers, lost = _asked(Weather(2, expired), [Picture(name) for name in names], at_once=1)
+    assert [one.label for one in answers] == ["dog", "", "dog", "", ""]
+    assert [one.error for one in answers[1:]] == ["broken: no picture", "", NOT_ASKED, NOT_ASKED]
+    assert isinstance(lost, NotReached)
 
 
 def payload(document):

@@ -6,9 +6,13 @@ import pytest
 
 from config.load import FOLDER
 from ops.errors import OperatorError
+from ops.models import before
+from ops.models.before import Before
 from ops.models.live import Live, Served
 from ops.models.resize_plan import Wanted, planned
+from ops.models.resizing import refuse_what_was_never_there
 from ops.models.stage_file import with_instance_type, with_scaling_paused
+from tests.ops.stubbed import scripted
 
 TEXT = (FOLDER / "local.toml").read_text()
 OLD, NEW = "ml.m5.large", "ml.c5.xlarge"
@@ -77,3 +81,30 @@ def test_a_variant_that_somebody_took_out_of_the_file_is_asked_back():
 def test_the_first_variant_stays():
     with pytest.raises(OperatorError, match="primary is the first variant"):
         planned(TEXT, Wanted(None, "primary"), serving(), scaled=True)
+
+
+WITHOUT = Wanted(None, "challenger")
+
+
+def test_a_variant_that_never_was_is_refused_by_name_with_those_that_are():
+    with pytest.raises(OperatorError, match=r"^endpoint has no variant challenger; it has primary, b\.$"):
+        refuse_what_was_never_there(TEXT, None, WITHOUT, serving(OLD, "b"))
+    with pytest.raises(OperatorError, match=r"it was never deployed: take its section out there\.$"):
+        refuse_what_was_never_there(WITH_OTHER, None, WITHOUT, serving())
+
+
+def test_a_variant_that_this_command_removed_is_known_and_so_is_one_it_was_about_to_remove(monkeypatch, tmp_path):
+    monkeypatch.setattr(before, "FOLDER", tmp_path)
+    note = Before(scripted(monkeypatch)[0])
+    assert note.of(TEXT) is None
+    pause, removal = planned(WITH_OTHER, WITHOUT, serving(OLD, "challenger"), scaled=True).steps
+    note.keep(WITH_OTHER, pause.text)
+    note.keep(pause.text, removal.text)
+    note.keep(removal.text, removal.text)
+    # Interrupted while the removal was deployed: the file has no such variant, and the endpoint still does.
+    again = planned(note.of(removal.text), WITHOUT, serving(OLD, "challenger"), scaled=False)
+    assert again.steps == [removal]
+    assert variants_of(pause) == (["challenger"], True)
+    assert again.as_deployed == pause.text
+    refuse_what_was_never_there(removal.text, note.of(removal.text), WITHOUT, serving())
+    assert note.of(f"{removal.text}# a person's") is None
