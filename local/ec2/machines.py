@@ -17,10 +17,10 @@ from xml.sax.saxutils import escape
 
 from local import joints, joints_ec2, joints_events
 from local.clock import Clock
-from local.ec2.guest.commands import REBOOT
 from local.ec2.launch_parameters import NoLaunchTemplate, Params, completed, many, nested, one
 from local.ec2.machine import Machine
 from local.records import Scope
+from local.sandbox.guest.commands import REBOOT
 
 logger = logging.getLogger("embedded-aws.ec2")
 CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}

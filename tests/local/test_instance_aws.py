@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.ec2.guest import aws_cli
+from local.sandbox.guest import aws_cli
 from local.shapes import operation_model
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from local.ec2 import root
-from local.ec2.root import Root, plain
+from local.sandbox import root
+from local.sandbox.root import Root, plain
 
 ROOT = Root(Path("/box"), "127.0.0.1:1")
 

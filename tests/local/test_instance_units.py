@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from local.ec2.guest import commands
-from local.ec2.guest.place import INSTANCE, ROOT, Place
-from local.ec2.guest.units import UnitError, Units, seconds
+from local.sandbox.guest import commands
+from local.sandbox.guest.place import INSTANCE, ROOT, Place
+from local.sandbox.guest.units import UnitError, Units, seconds
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_calendars_are_refused(place):
 def test_systemctl_starts_enables_and_tells(place, capfd):
     service(place, type="simple", command="/bin/sleep 60")
     # In a process of its own, which the service outlives.
-    systemctl = [sys.executable, "-m", "local.ec2.guest.commands", "systemctl"]
+    systemctl = [sys.executable, "-m", "local.sandbox.guest.commands", "systemctl"]
     subprocess.run([*systemctl, "enable", "--now", "app"], check=True)
     assert [unit.name for unit in Units(place).enabled()] == ["app.service"]
     assert commands.main(["systemctl", "is-active", "app"]) == 0

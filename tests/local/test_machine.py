@@ -5,10 +5,11 @@ import pytest
 from local import joints_cloudwatch, joints_ec2, process_group
 from local.authority import CannotAssume, Credentials
 from local.clock import Clock
-from local.ec2 import machine as machine_module
-from local.ec2.machine import KEYS_LAST_SECONDS, RENEW_BEFORE_SECONDS, Machine
+from local.ec2.machine import Machine
 from local.ec2.metrics import MachineMetrics
 from local.records import Scope
+from local.sandbox import machine as machine_module
+from local.sandbox.machine import KEYS_LAST_SECONDS, RENEW_BEFORE_SECONDS, port_before
 
 PLACE = Scope("000000000000", "us-east-1")
 
@@ -53,7 +54,7 @@ def test_a_role_that_ec2_may_not_assume_gives_none(assumed, tmp_path):
 def test_any_port_will_do_where_it_had_none_or_the_file_is_damaged(tmp_path, left):
     if left is not None:
         (tmp_path / "metadata-port").write_text(left)
-    assert Machine(PLACE, "i-1", tmp_path, {}, 1.0)._port_before() == 0
+    assert port_before(tmp_path / "metadata-port") == 0
 
 
 class Busy:

@@ -6,9 +6,9 @@ import json
 import pytest
 
 from local.authority import Credentials
-from local.ec2.metadata import MetadataService, Options, RoleKeys, Tokens
+from local.sandbox.metadata import MetadataService, Options, RoleKeys, Tokens
 
-KEYS = RoleKeys("role", "arn:profile", Credentials("key", "secret", "token"), 0.0, 3600.0)
+KEYS = RoleKeys("role", "arn:role", "arn:profile", Credentials("key", "secret", "token"), 0.0, 3600.0)
 
 
 class Instance:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("workbench")
 ROOT = source_folders.ROOT
 # An instance's own of the embedded AWS: AWS's command line does not live beside our other requirements.
 AWS = """#!/bin/sh
-PYTHONPATH='{root}' exec '{python}' -m local.ec2.guest.commands aws "$@"
+PYTHONPATH='{root}' exec '{python}' -m local.sandbox.guest.commands aws "$@"
 """
 
 

@@ -84,7 +84,7 @@ class Root:
                 shutil.copyfile(Path("/etc") / name, self.folder / "etc" / name)
         package, python = shlex.quote(str(Path(__file__).resolve().parents[2])), shlex.quote(sys.executable)
         for name in COMMANDS:
-            asked = f"exec env PYTHONPATH={package} {python} -m local.ec2.guest.commands {name}"
+            asked = f"exec env PYTHONPATH={package} {python} -m local.sandbox.guest.commands {name}"
             _program(self.programs / name, f'{asked} "$@"')
         for path in (*(self.programs / name for name in PYTHONS), self.folder / "opt" / "pytorch" / "bin" / "python"):
             _program(path, f'exec {python} "$@"')

@@ -25,6 +25,7 @@ class RoleKeys:
     """Temporary credentials of an instance's role, as the service shows them."""
 
     role: str
+    role_arn: str
     profile_arn: str
     credentials: Credentials
     made: float

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.ec2.guest.place import Place, own_environment
+from local.sandbox.guest.place import Place, own_environment
 
 KNOWN = {
     "Unit": {"Description", "Documentation", "After", "Before", "Wants", "Requires"},

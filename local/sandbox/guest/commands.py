@@ -1,4 +1,4 @@
-"""Commands of an instance: python -m local.ec2.guest.commands NAME [WORD...]; in its folder is a program of each.
+"""Commands of an instance: python -m local.sandbox.guest.commands NAME [WORD...]; in its folder is a program of each.
 
 They are what an AMI has and does to the whole machine, done to the instance alone.
 """
@@ -7,8 +7,8 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from local.ec2.guest.place import Place, own_environment
-from local.ec2.guest.units import UnitError, Units
+from local.sandbox.guest.place import Place, own_environment
+from local.sandbox.guest.units import UnitError, Units
 
 POWER_OFF, REBOOT = "poweroff", "reboot"
 INACTIVE, NOT_FOUND = 3, 4
@@ -110,7 +110,7 @@ def _nobody(words: list[str]) -> int:
 
 
 def _aws(words: list[str]) -> int:
-    from local.ec2.guest import aws_cli  # noqa: PLC0415 - botocore is slow to import
+    from local.sandbox.guest import aws_cli  # noqa: PLC0415 - botocore is slow to import
 
     return aws_cli.main(words)
 

@@ -1,4 +1,4 @@
-"""The first process of an instance: python -m local.ec2.guest.first_process [--clock N]. It ends with the instance.
+"""The first process of an instance: python -m local.sandbox.guest.first_process [--clock N]. It ends with the instance.
 
 It runs the user data at the first boot, starts the enabled units, lets timers elapse, and keeps /proc: the load and the
 processes of this instance alone. What it says is the instance's console.
@@ -16,9 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from local import process_group
-from local.ec2.guest.commands import POWER_OFF, REBOOT
-from local.ec2.guest.place import INSTANCE, Place, own_environment
-from local.ec2.guest.units import Unit, UnitError, Units
+from local.sandbox.guest.commands import POWER_OFF, REBOOT
+from local.sandbox.guest.place import INSTANCE, Place, own_environment
+from local.sandbox.guest.units import Unit, UnitError, Units
 
 LOOK_AT_LOAD_SECONDS = 5.0
 # The kernel's load is what ran, forgotten with this time constant.
