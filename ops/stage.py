@@ -66,15 +66,15 @@ class Stage:
             )
         return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
 
-    def resources(self, room: str, kind: str) -> list[str]:
-        """Physical ids of one type that the stack of this room holds; none where there is no such stack."""
+    def resources(self, room: str, kind: str | None = None) -> list[str]:
+        """Physical ids of one type, or of all, that the stack of this room holds; none where there is no such stack."""
         if self.find(room) is None:
             return []
         pages = self.client("cloudformation").get_paginator("list_stack_resources")
         return [
             one["PhysicalResourceId"]
             for one in pages.paginate(StackName=self.names.stack(room)).search("StackResourceSummaries[]")
-            if one["ResourceType"] == kind
+            if kind in (None, one["ResourceType"])
             and one.get("PhysicalResourceId")
             and one["ResourceStatus"] != "DELETE_COMPLETE"
         ]

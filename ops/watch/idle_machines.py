@@ -1,10 +1,10 @@
-"""What EC2 bills: boxes that do no work, volumes that nobody uses, interface endpoints that nobody calls."""
+"""What EC2 bills: boxes that do no work, volumes that nobody uses, snapshots."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from ops import prices
-from ops.watch.idlers import STOP_BY, Ground, Idler, long, times
+from ops.watch.idlers import GIB, STOP_BY, Ground, Idler, long, stored
 
 # EC2 publishes a reading every five minutes unless detailed monitoring is paid for.
 PERIOD_SECONDS = 300
@@ -12,18 +12,19 @@ LOOK_BACK = timedelta(days=3)
 
 
 def boxes(ground: Ground) -> Iterator[Idler]:
-    ec2 = ground.stage.client("ec2")
+    ec2, limits = ground.stage.client("ec2"), ground.stage.config.operations.idle
     for box in ground.boxes:
         name, kind, since = box["InstanceId"], box["InstanceType"], box["LaunchTime"]
         if box["State"]["Name"] != "running":
             continue
         worked = _last_work(ground, name, since)
         idle = ground.now - worked if worked else timedelta(0)
-        if idle >= timedelta(minutes=ground.stage.config.operations.idle.box_idle_minutes):
+        if idle >= timedelta(minutes=limits.box_idle_minutes):
             yield Idler(
                 "box",
                 name,
                 long(idle),
+                f"CPUUtilization below {limits.box_cpu_percent:g} % at its highest, every 5 minutes",
                 prices.hourly(kind, ground.region),
                 f"{STOP_BY}aws ec2 stop-instances --instance-ids {name}",
                 lambda name=name: ec2.stop_instances(InstanceIds=[name]),  # type: ignore[misc]
@@ -46,38 +47,36 @@ def volumes(ground: Ground) -> Iterator[Idler]:
     if stopped:
         of_boxes = pages.paginate(Filters=[{"Name": "volume-id", "Values": sorted(stopped)}])
         found += [one for one in of_boxes.search("Volumes[]") if one]
-    month = prices.other("gp3 GiB-month", ground.region)
     for volume in found:
         name, box = volume["VolumeId"], stopped.get(volume["VolumeId"])
         yield Idler(
             f"volume, {volume['Size']} GiB",
             name,
             f"of the stopped box {box}" if box else f"hangs on nothing, {long(ground.now - volume['CreateTime'])} old",
-            times(month, volume["Size"] / prices.HOURS_A_MONTH),
+            "its state and its machine's, now",
+            stored(prices.other(f"{volume['VolumeType']} GiB-month", ground.region), volume["Size"] * GIB),
             "workbench.box.enabled = false takes box and volume away, with what is on it"
             if box
             else f"look at it, then aws ec2 delete-volume --volume-id {name}",
         )
 
 
-def interface_endpoints(ground: Ground) -> Iterator[Idler]:
-    """They bill by the hour and zone; where no box runs and no job has, nobody is there to call them."""
+def snapshots(ground: Ground) -> Iterator[Idler]:
+    """No stack makes one: somebody did by hand."""
     ec2 = ground.stage.client("ec2")
-    pages = ec2.get_paginator("describe_vpc_endpoints").paginate(
-        Filters=[*ground.filters, {"Name": "vpc-endpoint-type", "Values": ["Interface"]}]
-    )
-    found = [one for one in pages.search("VpcEndpoints[]") if one]
-    if not found or any(box["State"]["Name"] == "running" for box in ground.boxes):
-        return
-    hour = prices.other("interface endpoint zone-hour", ground.region)
-    zones = sum(len(one.get("SubnetIds", [])) for one in found)
-    yield Idler(
-        "interface endpoints",
-        f"{len(found)} in {zones // len(found)} zones",
-        "no box runs inside",
-        times(hour, zones),
-        "fewer network.interface_endpoints, or network.isolated = false",
-    )
+    pages = ec2.get_paginator("describe_snapshots").paginate(OwnerIds=["self"], Filters=ground.filters)
+    for found in pages.search("Snapshots[]"):
+        if found:
+            name = found["SnapshotId"]
+            yield Idler(
+                f"snapshot, {found['VolumeSize']} GiB at most",
+                name,
+                f"{long(ground.now - found['StartTime'])} old",
+                "in no stack of the stage",
+                # What a snapshot is billed for are the blocks that no earlier one holds, which nothing tells.
+                None,
+                f"aws ec2 delete-snapshot --snapshot-id {name}",
+            )
 
 
 def _last_work(ground: Ground, box: str, since: datetime) -> datetime | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from config.names import ALIAS
 from ops import prices
-from ops.watch.idlers import STOP_BY, Ground, Idler, long, times, whole
+from ops.watch.idlers import GIB, STOP_BY, Ground, Idler, long, stored, times, whole
 
 DAY = timedelta(days=1)
 
@@ -23,10 +23,30 @@ def notebooks(ground: Ground) -> Iterator[Idler]:
                 "notebook",
                 name,
                 f"{long(age)} since its start",
+                f"longer than operations.idle.notebook_hours = {ground.stage.config.operations.idle.notebook_hours:g}",
                 prices.hourly(found["InstanceType"], ground.region),
                 f"{STOP_BY}aws sagemaker stop-notebook-instance --notebook-instance-name {name}",
                 lambda name=name: sagemaker.stop_notebook_instance(NotebookInstanceName=name),  # type: ignore[misc]
             )
+
+
+def notebook_volumes(ground: Ground) -> Iterator[Idler]:
+    """A notebook that is stopped keeps its volume, and pays for it."""
+    sagemaker = ground.stage.client("sagemaker")
+    pages = sagemaker.get_paginator("list_notebook_instances").paginate(StatusEquals="Stopped")
+    for found in pages.search("NotebookInstances[]"):
+        if not found or not _is_ours(ground, sagemaker, found["NotebookInstanceArn"]):
+            continue
+        name = found["NotebookInstanceName"]
+        size = sagemaker.describe_notebook_instance(NotebookInstanceName=name)["VolumeSizeInGB"]
+        yield Idler(
+            f"volume of a stopped notebook, {size} GiB",
+            name,
+            f"{long(ground.now - found['LastModifiedTime'])} since its stop",
+            "the notebook's state, now",
+            stored(prices.other("notebook GiB-month", ground.region), size * GIB),
+            "workbench.notebook.enabled = false takes notebook and volume away, with what is on it",
+        )
 
 
 def endpoint(ground: Ground) -> Iterator[Idler]:
@@ -50,6 +70,7 @@ def endpoint(ground: Ground) -> Iterator[Idler]:
         "endpoint",
         name,
         f"no request for {long(limit)}",
+        "Invocations of every variant",
         whole(costs),
         f'serving.mode = "serverless" or "async", or cdk destroy {ground.stage.names.stack("serving")}',
     )
@@ -74,6 +95,7 @@ def warm_functions(ground: Ground) -> Iterator[Idler]:
         f"{count} warm environments",
         function,
         "no call for 1 day",
+        "Invocations of the function",
         times(prices.other(item, ground.region), count * made["MemorySize"] / 1024),
         "api.concurrency.provisioned_min = 0",
     )

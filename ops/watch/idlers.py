@@ -9,10 +9,14 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+from ops.prices import HOURS_A_MONTH
 from ops.stage import Stage
 
 HOUR = timedelta(hours=1)
 DAY_SECONDS = 86_400
+GIB = 1024**3
+# Storage that costs less than this is not worth a line.
+LEAST_USD_A_MONTH = 0.01
 STOP_BY = "--stop, or "
 
 
@@ -21,6 +25,8 @@ class Idler:
     what: str
     name: str
     idle_for: str
+    sign: str
+    """By what it was judged: which metric or state, and over how long."""
     usd_an_hour: float | None
     """None is unpriced."""
     remedy: str
@@ -32,6 +38,7 @@ class Idler:
             "what": self.what,
             "name": self.name,
             "idle_for": self.idle_for,
+            "judged_by": self.sign,
             "usd_an_hour": self.usd_an_hour,
             "remedy": self.remedy,
             "can_be_stopped": self.stop is not None,
@@ -90,6 +97,16 @@ def long(span: timedelta) -> str:
     if span >= timedelta(days=2):
         return f"{span.days} days"
     return f"{hours} hours" if span >= 2 * HOUR else f"{int(span.total_seconds() // 60)} minutes"
+
+
+def stored(gib_month: float | None, size_bytes: float) -> float | None:
+    """What keeping so many bytes costs an hour."""
+    return times(gib_month, size_bytes / GIB / HOURS_A_MONTH)
+
+
+def is_worth_telling(usd_an_hour: float | None) -> bool:
+    """What has no price is told, however small it may be."""
+    return usd_an_hour is None or usd_an_hour * HOURS_A_MONTH >= LEAST_USD_A_MONTH
 
 
 def times(price: float | None, count: float) -> float | None:

@@ -20,12 +20,12 @@ def ground(stage):
     return Ground(stage, NOW)
 
 
-def instance(state, since, kind="m5.xlarge", **more):
+def instance(state, since, kind="m5.xlarge", name="i-1", **more):
     return {
         "Reservations": [
             {
                 "Instances": [
-                    {"InstanceId": "i-1", "InstanceType": kind, "State": {"Name": state}, "LaunchTime": since, **more}
+                    {"InstanceId": name, "InstanceType": kind, "State": {"Name": state}, "LaunchTime": since, **more}
                 ]
             }
         ]
@@ -75,23 +75,16 @@ def test_volumes_of_a_stopped_box_and_on_nothing_bill(monkeypatch):
     stage, script = scripted(monkeypatch)
     mappings = [{"DeviceName": "/dev/sda1", "Ebs": {"VolumeId": "vol-1"}}]
     script.says("ec2", "describe_instances", instance("stopped", AGO[30], BlockDeviceMappings=mappings))
-    loose = {"VolumeId": "vol-2", "Size": 10, "CreateTime": AGO[400]}
+    loose = {"VolumeId": "vol-2", "Size": 10, "VolumeType": "io2", "CreateTime": AGO[400]}
     script.says("ec2", "describe_volumes", {"Volumes": [loose]})
-    script.says("ec2", "describe_volumes", {"Volumes": [{"VolumeId": "vol-1", "Size": 120, "CreateTime": AGO[400]}]})
+    own = {"VolumeId": "vol-1", "Size": 120, "VolumeType": "gp3", "CreateTime": AGO[400]}
+    script.says("ec2", "describe_volumes", {"Volumes": [own]})
     found = {one.name: one for one in idle_machines.volumes(ground(stage))}
     assert found["vol-1"].usd_an_hour == pytest.approx(120 * 0.08 / 730)
     assert found["vol-1"].idle_for == "of the stopped box i-1"
     assert found["vol-2"].idle_for == "hangs on nothing, 16 days old"
+    assert found["vol-2"].usd_an_hour is None
     assert all(one.stop is None for one in found.values())
-
-
-def test_interface_endpoints_bill_by_zone_while_no_box_runs(monkeypatch):
-    stage, script = scripted(monkeypatch)
-    two = [{"VpcEndpointId": f"vpce-{number}", "SubnetIds": ["a", "b"]} for number in range(5)]
-    script.says("ec2", "describe_vpc_endpoints", {"VpcEndpoints": two})
-    script.says("ec2", "describe_instances", {"Reservations": []})
-    (found,) = idle_machines.interface_endpoints(ground(stage))
-    assert (found.name, found.usd_an_hour) == ("5 in 2 zones", pytest.approx(0.10))
 
 
 def notebook(monkeypatch, tags, started):
@@ -181,16 +174,23 @@ def test_a_function_without_warm_environments_bills_nothing(monkeypatch):
     assert list(idle_services.warm_functions(ground(stage))) == []
 
 
-def swept(monkeypatch, capsys, *, stop):
+def opened(monkeypatch, looks, *boxes):
     stage, script = scripted(monkeypatch)
     monkeypatch.setattr(Stage, "open", lambda *_: stage)
-    script.says("ec2", "describe_instances", instance("running", NOW - timedelta(days=2)))
-    old = {"Datapoints": [{"Timestamp": NOW - timedelta(days=1), "Maximum": 1.0}]}
-    script.says("cloudwatch", "get_metric_statistics", old)
+    monkeypatch.setattr(idle, "LOOKS", looks)
+    reservations = [instance("running", NOW - timedelta(days=2), name=name)["Reservations"][0] for name in boxes]
+    script.says("ec2", "describe_instances", {"Reservations": reservations})
+    for _ in boxes:
+        old = {"Datapoints": [{"Timestamp": NOW - timedelta(days=1), "Maximum": 1.0}]}
+        script.says("cloudwatch", "get_metric_statistics", old)
+    return script
+
+
+def swept(monkeypatch, capsys, *, stop):
+    script = opened(monkeypatch, {"boxes": idle_machines.boxes, "notebooks": idle_services.notebooks}, "i-1")
     if stop:
         script.says("ec2", "stop_instances", {"StoppingInstances": []}, {"InstanceIds": ["i-1"]})
     script.refuses("sagemaker", "list_notebook_instances", "AccessDeniedException", "no")
-    monkeypatch.setattr(idle, "LOOKS", {"boxes": idle_machines.boxes, "notebooks": idle_services.notebooks})
     assert idle.run(Namespace(stage="dev", stages=None, stop=stop, json=True)) == 0
     script.done()
     return json.loads(capsys.readouterr().out)
@@ -204,6 +204,29 @@ def test_without_stop_nothing_is_touched_and_what_was_not_seen_is_said(monkeypat
 
 def test_stop_stops_what_loses_nothing(monkeypatch, capsys):
     assert swept(monkeypatch, capsys, stop=True)["stopped"] == ["i-1"]
+
+
+def test_one_that_aws_does_not_stop_is_named_and_the_others_have_their_turn(monkeypatch, capsys):
+    script = opened(monkeypatch, {"boxes": idle_machines.boxes}, "i-1", "i-2", "i-3")
+    script.says("ec2", "stop_instances", {"StoppingInstances": []}, {"InstanceIds": ["i-1"]})
+    script.refuses("ec2", "stop_instances", "UnauthorizedOperation", "no")
+    script.says("ec2", "stop_instances", {"StoppingInstances": []}, {"InstanceIds": ["i-3"]})
+    assert idle.run(Namespace(stage="dev", stages=None, stop=True, json=True)) == 3
+    said = capsys.readouterr()
+    assert json.loads(said.out)["stopped"] == ["i-1", "i-3"]
+    assert json.loads(said.out)["not_stopped"] == {"i-2": "These credentials may not call StopInstances: no"}
+    assert said.err == "i-2 was not stopped: These credentials may not call StopInstances: no\n"
+
+
+def test_each_finding_says_what_it_costs_how_it_was_judged_and_how_it_ends(monkeypatch, capsys):
+    opened(monkeypatch, {"boxes": idle_machines.boxes}, "i-1")
+    assert idle.run(Namespace(stage="dev", stages=None, stop=False, json=False)) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        " 0.1920 an hour  box: i-1",
+        "                 2 days (CPUUtilization below 5 % at its highest, every 5 minutes)",
+        "                 ends with: --stop, or aws ec2 stop-instances --instance-ids i-1",
+        "0.1920 USD an hour in all, 140.16 a month.",
+    ]
 
 
 def test_a_sum_with_an_unknown_part_is_unknown():
