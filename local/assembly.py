@@ -39,6 +39,7 @@ from local.ec2.metrics import MachineMetrics
 from local.embedded_metrics import EmbeddedMetrics
 from local.images import ImageRegistry
 from local.json_service import AwsError, HttpAnswer, JsonService, error_answer
+from local.object_check import ObjectCheck
 from local.provisioned import ProvisionedConcurrency
 from local.records import Scope
 from local.registry_images import RegistryImages
@@ -128,6 +129,7 @@ class Assembly:
         self._types_added = False
         self.roles = StackRoles(self._add_types)
         self.api_logs = ApiLogs()
+        self.objects = ObjectCheck(settings.home)
         self._install(settings, bundle, images)
         self.s3_access_log = S3AccessLog(joints.asgi())
         self.application = self.s3_access_log
@@ -161,6 +163,7 @@ class Assembly:
         joints.add_state("stack_roles", self.roles.records)
         joints.wrap_handler("cloudformation", self.roles.handle)
         Disk(settings.home.objects).install()
+        self.objects.install()
 
     def _add_types(self) -> None:
         """At the first use of CloudFormation: it imports forty services, which a start need not wait for."""
@@ -227,6 +230,7 @@ class Assembly:
 
     def resume(self) -> None:
         """On the loop, once state is read back."""
+        self.objects.begin()
         interrupted.end(joints_cloudformation.restored_stacks())
         self._upkeep = [
             asyncio.create_task(_every(AGE_EVERY_SECONDS, self._age)),

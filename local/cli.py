@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from local import control
+from local import control, damaged
 from local.facts import USER_ERROR
 from local.home import INTERRUPTION, Home, LocalError, Project
 from local.launching import Wanted
@@ -119,7 +119,9 @@ def _say_started(args: argparse.Namespace, found: control.Running, said: str) ->
         f"The embedded AWS {said} at {found.url}, its HTTP APIs also at {found.facts.http_url}; `python -m local env` "
         "prints what clients need."
     ]
-    _say(args, {**facts, "started_now": said == "started"}, sentences)
+    if harm := len(damaged.read(found.home)):
+        sentences[0] += f" Objects in S3 that the disk has damaged: {harm}; `python -m local status` names them."
+    _say(args, {**facts, "started_now": said == "started", "damaged_objects": harm}, sentences)
     sys.stdout.flush()
 
 

@@ -63,6 +63,11 @@ class Home:
         return self.folder / "tmp"
 
     @property
+    def damaged(self) -> Path:
+        """Which of S3's objects the running server found damaged; absent when none is."""
+        return self.folder / "damaged.json"
+
+    @property
     def log(self) -> Path:
         return self.folder / "server.log"
 

@@ -1,7 +1,8 @@
 """Where this package reaches into MiniStack's S3: lifecycle rules and access logs; `local.joints` checks the places."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from local.joints import _module, current_region, scope
@@ -28,6 +29,16 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
         "object_extra",
         "record_extra",
     ),
+    "services.s3:_read_body": ("bucket_name", "key", "obj"),
+    "services.s3:_version_body": ("bucket", "bucket_name", "key", "v"),
+    "services.s3:_persist_object": ("bucket", "key", "obj"),
+    "services.s3:_delete_persisted_object": ("bucket_name", "key"),
+    "services.s3:_delete_version_file": ("bucket_name", "key", "version_id"),
+    "services.s3:_object_meta_from_record": ("obj",),
+    "services.s3:_version_entry_from_record": ("obj", "version_id", "data"),
+    "services.s3:_persisted_key_files": ("bucket_path", "sidecars"),
+    "services.s3:_object_disk_path": ("bucket", "key", "account_id"),
+    "services.s3:_version_disk_path": ("bucket", "key", "version_id", "account_id"),
     "app:_extract_s3_vhost_bucket": ("host",),
     "core.router:detect_service": ("method", "path", "headers", "query_params"),
 }
@@ -204,6 +215,25 @@ def takes_logs(account_id: str, region_name: str, bucket: str) -> bool:
     with scope(account_id, region_name):
         encrypted_by = s3._bucket_default_sse_headers(bucket).get("x-amz-server-side-encryption", "")
         return bool(bucket in s3._buckets and s3.bucket_region(bucket) == region_name) and "kms" not in encrypted_by
+
+
+def stored_files(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Where the bytes of each key of a bucket's folder are, or were: its description may be all that is left."""
+    s3 = _module("services.s3")
+    found = {str(path): key for path, key in s3._persisted_key_files(str(folder), sidecars=False)}
+    for path, key in s3._persisted_key_files(str(folder), sidecars=True):
+        found.setdefault(path.removesuffix(".meta.json"), key)
+    yield from ((Path(path), key) for path, key in found.items())
+
+
+def object_file(bucket: str, key: str) -> Path | None:
+    found = _module("services.s3")._object_disk_path(bucket, key)
+    return Path(found) if found else None
+
+
+def version_file(account_id: str, bucket: str, key: str, version_id: str) -> Path | None:
+    found = _module("services.s3")._version_disk_path(bucket, key, version_id, account_id)
+    return Path(found) if found else None
 
 
 def put_object(bucket: str, key: str, body: bytes) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 import botocore.session
 
+from local import damaged
 from local.control import Running, environment
 from local.inert import ACCEPTED_WITHOUT_EFFECT
 from local.process_group import members
@@ -30,6 +31,7 @@ def status(running: Running) -> dict[str, Any]:
         "images": facts.images,
         "clock": facts.clock,
         "memory_mb": memory_mb(facts.pid),
+        "damaged_objects": [asdict(one) for one in damaged.read(running.home)],
         **_contents(running),
         "accepted_without_effect": [asdict(inert) for inert in ACCEPTED_WITHOUT_EFFECT],
     }
@@ -141,6 +143,7 @@ def sentences(found: dict[str, Any]) -> list[str]:
     ]
     if found["clock"] != 1:
         lines.append(f"  clock     CloudWatch and scaling live {found['clock']:g} times as fast as this machine")
+    lines += [f"  damaged   {damaged.Damage(**one)}" for one in found["damaged_objects"]]
     for stack in found["stacks"]:
         lines.append(f"  stack     {stack['name']}: {stack['status']}")
     for endpoint in found["endpoints"]:
