@@ -1,7 +1,6 @@
 """Batch transform jobs: objects in, each sent to the model's container whole or line by line, its answers out."""
 
 import http.client
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from local.records import Document
 from local.sagemaker import condition_keys
 from local.sagemaker.artefact import fetch, s3_client, unpack
 from local.sagemaker.container_log import ContainerLog
+from local.sagemaker.execution_parameters import STRATEGIES, wishes
 from local.sagemaker.instance import Instance, LaunchFailed
 from local.sagemaker.jobs import Job, JobFailed, Jobs
 from local.sagemaker.keys import require_volume_key
@@ -28,14 +28,12 @@ UNAVAILABLE = ("DataProcessing", "ModelClientConfig", "DataCaptureConfig", "Expe
 MEGABYTE = 1024**2
 DEFAULT_PAYLOAD_MB, ANSWER_SECONDS = 6, 600.0
 SUCCESS = range(200, 300)
-PARAMETERS_SECONDS = 5.0
 # In the request, and in a container's environment.
 SHAPE = {
     "MaxConcurrentTransforms": "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS",
     "MaxPayloadInMB": "SAGEMAKER_MAX_PAYLOAD_IN_MB",
     "BatchStrategy": "SAGEMAKER_BATCH_STRATEGY",
 }
-STRATEGIES = {"SingleRecord": "SINGLE_RECORD", "MultiRecord": "MULTI_RECORD"}
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ class TransformJobs:
             raise JobFailed("ClientError: No S3 objects found under the input's S3Uri")
         with self._instances(job, request, credentials) as instances:
             job.update(TransformStartTime=now())
-            request = {**_wishes(instances[0]), **request}
+            request = {**wishes(instances[0]), **_given(request)}
             work = Transform(job, request, inputs, outputs, instances)
             ahead = request.get("MaxConcurrentTransforms", 1) * len(instances)
             with ThreadPoolExecutor(ahead) as pool:
@@ -114,7 +112,12 @@ class TransformJobs:
             raise LaunchFailed(f"The image '{container['Image']}' serves nothing: its registry entry has no command")
         # An isolated container reaches nothing, so that it gets nobody's credentials either.
         reach = {} if model.get("EnableNetworkIsolation") else {**self.jobs.gateway, **credentials.environment()}
-        environment = {**container.get("Environment", {}), **request.get("Environment", {}), **_told(request), **reach}
+        environment = {
+            **container.get("Environment", {}),
+            **request.get("Environment", {}),
+            **_told(_given(request)),
+            **reach,
+        }
         try:
             for number in range(1, request["TransformResources"]["InstanceCount"] + 1):
                 folder = job.folder / f"instance-{number}"
@@ -194,12 +197,17 @@ class Transform:
             told["Accept"] = self.request["TransformOutput"]["Accept"]
         try:
             answer = instance.request("POST", "/invocations", told, body, ANSWER_SECONDS)
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             raise JobFailed(f"AlgorithmError: The container did not answer to {key}: {error}") from error
         if answer.status not in SUCCESS:
             said = answer.body[:300].decode(errors="replace").strip()
             raise JobFailed(f"ClientError: The container answered {answer.status} to {key}: {said}")
         return answer.body
+
+
+def _given(request: Document) -> Document:
+    """MaxConcurrentTransforms = 0 says nothing."""
+    return {name: value for name, value in request.items() if name != "MaxConcurrentTransforms" or value}
 
 
 def _told(request: Document) -> dict[str, str]:
@@ -209,19 +217,6 @@ def _told(request: Document) -> dict[str, str]:
         if key in request:
             told[variable] = STRATEGIES.get(request[key], str(request[key]))
     return told
-
-
-def _wishes(instance: Instance) -> Document:
-    """What the container would like where the request leaves it open; most containers have no such route."""
-    try:
-        answer = instance.request("GET", "/execution-parameters", {}, b"", PARAMETERS_SECONDS)
-        wishes = json.loads(answer.body) if answer.status in SUCCESS else {}
-    except (OSError, http.client.HTTPException, ValueError):
-        return {}
-    if not isinstance(wishes, dict):
-        return {}
-    names = {name: key for key, name in STRATEGIES.items()}
-    return {key: names.get(wishes[key], wishes[key]) for key in SHAPE if key in wishes}
 
 
 def _line(text: bytes) -> bytes:

@@ -129,3 +129,19 @@ def test_a_job_is_started_by_who_may_and_refused_by_name(embedded):
         transform(embedded, bucket, model=model, DataProcessing={"JoinSource": "Input"})
     with pytest.raises(ClientError, match="SingleRecord needs SplitType Line"):
         transform(embedded, bucket, model=model, BatchStrategy="SingleRecord")
+
+
+def test_a_container_that_wishes_what_cannot_be_fails_its_job_in_a_sentence(embedded):
+    bucket = embedded.bucket()
+    embedded.put(bucket, "in/a", b"{}")
+    model = embedded.model(name="cat", parameters={"MaxConcurrentTransforms": "many"})
+    found = ended(embedded, transform(embedded, bucket, model=model), "transform")
+    assert found["TransformJobStatus"] == "Failed"
+    assert 'says MaxConcurrentTransforms = "many", which must be' in found["FailureReason"]
+
+
+def test_no_concurrency_leaves_it_open(embedded):
+    bucket = embedded.bucket()
+    embedded.put(bucket, "in/a", b"{}")
+    job = transform(embedded, bucket, MaxConcurrentTransforms=0)
+    assert ended(embedded, job, "transform")["TransformJobStatus"] == "Completed"
