@@ -23,6 +23,7 @@ from ops.weather import NO_CREDENTIALS, sentence_of
 
 # "standard" waits longer before each try, with jitter.
 PATIENCE = Config(retries={"mode": "standard", "total_max_attempts": 6}, connect_timeout=10, read_timeout=60)
+HASTE = Config(retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=5, read_timeout=15)
 ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL"
 
 
@@ -49,6 +50,10 @@ class Account:
         if service not in self._clients:
             self._clients[service] = self._session.client(service, config=PATIENCE, **self._options)
         return self._clients[service]
+
+    def client_elsewhere(self, service: str, region: str) -> Any:  # noqa: ANN401 - as above
+        """For a service that answers in one region for all, and whose answer nobody waits long for."""
+        return self._session.client(service, region_name=region, config=HASTE, **self._options)
 
     @cached_property
     def _clients(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A deployed stage as commands meet it: its settings, its account, and names from the outputs of its stacks alone."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,20 @@ from botocore.exceptions import ClientError
 from config import StageConfig, load_stage
 from config.load import FOLDER
 from config.names import Names
+from ops import cdk
 from ops.account import Account, account_of
 from ops.errors import OperatorError
+from ops.price_list import API_REGION, PriceList
+from ops.prices import Prices
 
 # A stack in one of these has no outputs that can be trusted.
 HALF_DEPLOYED = {
     *("CREATE_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"),
     *("REVIEW_IN_PROGRESS", "DELETE_IN_PROGRESS", "DELETE_FAILED"),
 }
+
+
+PRICES_FOLDER = cdk.ROOT / ".whippet" / "prices"
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,14 @@ class Stage:
 
     def client(self, service: str) -> Any:  # noqa: ANN401  (boto3 makes its clients at run time)
         return self.account.client(service)
+
+    @cached_property
+    def prices(self) -> Prices:
+        """What its region's instances cost; AWS is asked only for what the snapshot has not."""
+        known = PriceList(
+            lambda: self.account.client_elsewhere("pricing", API_REGION), self.account.region, PRICES_FOLDER
+        )
+        return Prices(self.account.region, known)
 
     def outputs(self, room: str) -> dict[str, str]:
         """Of the stack of this room: data, serving, api, training, workbench, operations ..."""

@@ -56,12 +56,13 @@ def run(arguments: argparse.Namespace) -> int:
         "stage": stage.name,
         "idle": [idler.document() for idler in found],
         "usd_an_hour": sum(idler.usd_an_hour or 0 for idler in found),
+        "prices": stage.prices.source,
         "unpriced": [idler.name for idler in found if idler.usd_an_hour is None],
         "stopped": stopped,
         "not_stopped": failed,
         "not_looked_at": unseen,
     }
-    answer(arguments, document, lambda console: show(found, stopped, unseen, console))
+    answer(arguments, document, lambda console: show(found, stopped, unseen, console, stage.prices.source))
     for name, reason in failed.items():
         tell(f"{name} was not stopped: {reason}")
     return NotReached.status if failed else 0
@@ -81,7 +82,7 @@ def _stopped(found: list[Idler]) -> tuple[list[str], dict[str, str]]:
     return stopped, failed
 
 
-def show(found: list[Idler], stopped: list[str], unseen: list[str], console: Console) -> None:
+def show(found: list[Idler], stopped: list[str], unseen: list[str], console: Console, source: str) -> None:
     for idler in found:
         console.print(f"{_costs(idler):>15}  {idler.what}: {idler.name}", markup=False)
         console.print(f"{'':>17}{idler.idle_for} ({idler.sign})", markup=False)
@@ -92,6 +93,7 @@ def show(found: list[Idler], stopped: list[str], unseen: list[str], console: Con
         unpriced = sum(idler.usd_an_hour is None for idler in found)
         more = f", and {unpriced} unpriced" if unpriced else ""
         console.print(f"{known:.4f} USD an hour in all, {known * HOURS_A_MONTH:.2f} a month{more}.")
+        console.print(source, markup=False)
     else:
         console.print("Nothing bills for doing nothing.")
     for reason in unseen:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from ops import prices
 from ops.watch.idlers import GIB, STOP_BY, Ground, Idler, long, stored
 
 # EC2 publishes a reading every five minutes unless detailed monitoring is paid for.
@@ -25,7 +24,7 @@ def boxes(ground: Ground) -> Iterator[Idler]:
                 name,
                 long(idle),
                 f"CPUUtilization below {limits.box_cpu_percent:g} % at its highest, every 5 minutes",
-                prices.hourly(kind, ground.region),
+                ground.prices.hourly(kind),
                 f"{STOP_BY}aws ec2 stop-instances --instance-ids {name}",
                 lambda name=name: ec2.stop_instances(InstanceIds=[name]),  # type: ignore[misc]
             )
@@ -54,7 +53,7 @@ def volumes(ground: Ground) -> Iterator[Idler]:
             name,
             f"of the stopped box {box}" if box else f"hangs on nothing, {long(ground.now - volume['CreateTime'])} old",
             "its state and its machine's, now",
-            stored(prices.other(f"{volume['VolumeType']} GiB-month", ground.region), volume["Size"] * GIB),
+            stored(ground.prices.other(f"{volume['VolumeType']} GiB-month"), volume["Size"] * GIB),
             "workbench.box.enabled = false takes box and volume away, with what is on it"
             if box
             else f"look at it, then aws ec2 delete-volume --volume-id {name}",

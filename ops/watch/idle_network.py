@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from ops import prices
 from ops.watch.idlers import Ground, Idler, long, times
 
 WEEK = timedelta(days=7)
@@ -29,7 +28,7 @@ def nat_gateways(ground: Ground) -> Iterator[Idler]:
                 name,
                 f"nothing went through it for {long(WEEK)}",
                 "BytesOutToDestination of AWS/NATGateway",
-                prices.other("NAT gateway hour", ground.region),
+                ground.prices.other("NAT gateway hour"),
                 f"aws ec2 delete-nat-gateway --nat-gateway-id {name}",
             )
 
@@ -48,7 +47,7 @@ def addresses(ground: Ground) -> Iterator[Idler]:
                 name,
                 "nothing has it",
                 "its association, now",
-                prices.other("public IPv4 address hour", ground.region),
+                ground.prices.other("public IPv4 address hour"),
                 f"aws ec2 release-address --allocation-id {name}",
             )
 
@@ -59,7 +58,7 @@ def interface_endpoints(ground: Ground) -> Iterator[Idler]:
     pages = ec2.get_paginator("describe_vpc_endpoints").paginate(
         Filters=[*ground.filters, {"Name": "vpc-endpoint-type", "Values": ["Interface"]}]
     )
-    hour = prices.other("interface endpoint zone-hour", ground.region)
+    hour = ground.prices.other("interface endpoint zone-hour")
     for found in pages.search("VpcEndpoints[]"):
         age = ground.now - found.get("CreationTimestamp", ground.now) if found else timedelta(0)
         if age >= WEEK and not _bytes_through(ground, found):

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from config.names import ALIAS
-from ops import prices
 from ops.watch.idlers import GIB, STOP_BY, Ground, Idler, long, stored, times, whole
 
 DAY = timedelta(days=1)
@@ -24,7 +23,7 @@ def notebooks(ground: Ground) -> Iterator[Idler]:
                 name,
                 f"{long(age)} since its start",
                 f"longer than operations.idle.notebook_hours = {ground.stage.config.operations.idle.notebook_hours:g}",
-                prices.hourly(found["InstanceType"], ground.region),
+                ground.prices.hourly(found["InstanceType"]),
                 f"{STOP_BY}aws sagemaker stop-notebook-instance --notebook-instance-name {name}",
                 lambda name=name: sagemaker.stop_notebook_instance(NotebookInstanceName=name),  # type: ignore[misc]
             )
@@ -44,7 +43,7 @@ def notebook_volumes(ground: Ground) -> Iterator[Idler]:
             name,
             f"{long(ground.now - found['LastModifiedTime'])} since its stop",
             "the notebook's state, now",
-            stored(prices.other("notebook GiB-month", ground.region), size * GIB),
+            stored(ground.prices.other("notebook GiB-month"), size * GIB),
             "workbench.notebook.enabled = false takes notebook and volume away, with what is on it",
         )
 
@@ -63,7 +62,7 @@ def endpoint(ground: Ground) -> Iterator[Idler]:
     config = sagemaker.describe_endpoint_config(EndpointConfigName=found["EndpointConfigName"])
     types = {one["VariantName"]: one.get("InstanceType", "") for one in config["ProductionVariants"]}
     costs = [
-        times(prices.hourly(types[one["VariantName"]], ground.region), one["CurrentInstanceCount"])
+        times(ground.prices.hourly(types[one["VariantName"]]), one["CurrentInstanceCount"])
         for one in found["ProductionVariants"]
     ]
     yield Idler(
@@ -96,7 +95,7 @@ def warm_functions(ground: Ground) -> Iterator[Idler]:
         function,
         "no call for 1 day",
         "Invocations of the function",
-        times(prices.other(item, ground.region), count * made["MemorySize"] / 1024),
+        times(ground.prices.other(item), count * made["MemorySize"] / 1024),
         "api.concurrency.provisioned_min = 0",
     )
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from ops import prices
+from ops.prices import HOURS_A_MONTH
 from ops.watch.idlers import Ground, Idler, is_worth_telling, long, stored
 
 MONTH, DAY = timedelta(days=30), timedelta(days=1)
@@ -21,7 +21,7 @@ def images(ground: Ground) -> Iterator[Idler]:
         served = _images_served(ground)
         pages = ecr.get_paginator("describe_images").paginate(repositoryName=repository)
         old = [one for one in pages.search("imageDetails[]") if one and _is_unused(ground, one, served)]
-        costs = stored(prices.other("image GiB-month", ground.region), sum(one["imageSizeInBytes"] for one in old))
+        costs = stored(ground.prices.other("image GiB-month"), sum(one["imageSizeInBytes"] for one in old))
         if old and is_worth_telling(costs):
             yield Idler(
                 f"{len(old)} images",
@@ -63,7 +63,7 @@ def unfinished_uploads(ground: Ground) -> Iterator[Idler]:
     begun = (one for one in pages.search("Uploads[]") if one and ground.now - one["Initiated"] >= DAY)
     old = list(islice(begun, UPLOADS))
     size = sum(_parts(s3, bucket, one) for one in old)
-    costs = stored(prices.other("S3 GiB-month", ground.region), size)
+    costs = stored(ground.prices.other("S3 GiB-month"), size)
     if old and is_worth_telling(costs):
         yield Idler(
             f"{len(old)} unfinished uploads",
@@ -90,7 +90,7 @@ def replaced_versions(ground: Ground) -> Iterator[Idler]:
     for page in islice(pages, PAGES):
         old = [one["Size"] for one in page.get("Versions", []) if not one["IsLatest"]]
         count, size = count + len(old), size + sum(old)
-    costs = stored(prices.other("S3 GiB-month", ground.region), size)
+    costs = stored(ground.prices.other("S3 GiB-month"), size)
     if count and is_worth_telling(costs):
         yield Idler(
             f"{count} replaced versions, {size / 1e9:.1f} GB",
@@ -123,13 +123,13 @@ def _key(ground: Ground, name: str) -> Idler | None:
     state = ground.stage.client("kms").describe_key(KeyId=name)["KeyMetadata"]["KeyState"]
     if state == "PendingDeletion":
         return None
-    month = prices.other("key month", ground.region)
+    month = ground.prices.other("key month")
     return Idler(
         "key",
         name,
         "in none of the stage's stacks",
         ITS_TAGS,
-        None if month is None else month / prices.HOURS_A_MONTH,
+        None if month is None else month / HOURS_A_MONTH,
         "if nothing that was encrypted with it is wanted: "
         f"aws kms schedule-key-deletion --key-id {name} --pending-window-in-days 30",
     )
@@ -144,7 +144,7 @@ def _bucket(ground: Ground, name: str) -> Idler | None:
         name,
         "in none of the stage's stacks",
         f"{ITS_TAGS}; BucketSizeBytes of AWS/S3",
-        None if size is None else stored(prices.other("S3 GiB-month", ground.region), size),
+        None if size is None else stored(ground.prices.other("S3 GiB-month"), size),
         f"if nothing in it is wanted: python -m ops destroy --stage {ground.stage.name} --also-data",
     )
 
@@ -157,6 +157,6 @@ def _repository(ground: Ground, name: str) -> Idler | None:
         name,
         "in none of the stage's stacks",
         ITS_TAGS,
-        stored(prices.other("image GiB-month", ground.region), size),
+        stored(ground.prices.other("image GiB-month"), size),
         f"aws ecr delete-repository --force --repository-name {name}",
     )

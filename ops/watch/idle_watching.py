@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from ops import prices
+from ops.prices import HOURS_A_MONTH
 from ops.watch.idlers import Ground, Idler, is_worth_telling, long, stored
 
 WEEK = timedelta(days=7)
@@ -19,7 +19,7 @@ def endless_logs(ground: Ground) -> Iterator[Idler]:
     pages = ground.stage.client("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name)
     for found in pages.search("logGroups[]"):
         if found and found["logGroupName"] == name and "retentionInDays" not in found:
-            costs = stored(prices.other("log GiB-month", ground.region), found.get("storedBytes", 0))
+            costs = stored(ground.prices.other("log GiB-month"), found.get("storedBytes", 0))
             if is_worth_telling(costs):
                 yield Idler(
                     f"log, {found.get('storedBytes', 0) / 1e9:.1f} GB",
@@ -38,7 +38,7 @@ def silent_alarms(ground: Ground) -> Iterator[Idler]:
     ]
     if not names:
         return
-    month = prices.other("alarm month", ground.region)
+    month = ground.prices.other("alarm month")
     pages = ground.stage.client("cloudwatch").get_paginator("describe_alarms")
     found = pages.paginate(AlarmNames=names, StateValue="INSUFFICIENT_DATA")
     for alarm in found.search("MetricAlarms[]"):
@@ -49,6 +49,6 @@ def silent_alarms(ground: Ground) -> Iterator[Idler]:
                 alarm["AlarmName"],
                 f"nothing to judge for {long(age)}",
                 "its state, INSUFFICIENT_DATA",
-                None if month is None else month / prices.HOURS_A_MONTH,
+                None if month is None else month / HOURS_A_MONTH,
                 "see whether what it watches is still there; [operations.alarms] says what is watched",
             )

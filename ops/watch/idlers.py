@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from ops.prices import HOURS_A_MONTH
+from ops.prices import HOURS_A_MONTH, Prices
 from ops.stage import Stage
 
 HOUR = timedelta(hours=1)
@@ -55,6 +55,10 @@ class Ground:
     @property
     def region(self) -> str:
         return self.stage.account.region
+
+    @property
+    def prices(self) -> Prices:
+        return self.stage.prices
 
     @cached_property
     def tags(self) -> dict[str, str]:

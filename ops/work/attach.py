@@ -19,12 +19,12 @@ def run(arguments: argparse.Namespace) -> int:
         return pipeline.follow(arguments, stage, found.arn)
     if isinstance(found, Command):
         command = on_box.follow(stage, Box.of(stage), found)
-        data = on_box.outcome(command, stage.account.region)
+        data = on_box.outcome(command, stage.prices)
         return answer(arguments, data, lambda console: on_box.show(command, stage, console))
     if found.kind is TUNING:
         return tune.told(arguments, stage, tune.follow(stage, found.name), None)
     job = follow(stage, found.kind, found.name)
-    return answer(arguments, train.outcome(job, stage.account.region), lambda console: train.show(job, stage, console))
+    return answer(arguments, train.outcome(job, stage.prices), lambda console: train.show(job, stage, console))
 
 
 def anything(stage: Stage, name: str) -> Job | Run | Command:

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ops.errors import NotReached, OperatorError
-from ops.prices import hourly
+from ops.prices import Prices
 from ops.stage import Stage
 
 # Boto3's clients are made at run time; any JSON document.
@@ -58,9 +58,9 @@ class Command:
         start, end = (_time(self.document.get(key)) for key in ("ExecutionStartDateTime", "ExecutionEndDateTime"))
         return ((end or datetime.now(UTC)) - (start or self.began)).total_seconds()
 
-    def dollars(self, region: str) -> float | None:
+    def dollars(self, prices: Prices) -> float | None:
         """Of the minutes that it ran; the box is billed for all that it is on."""
-        price = hourly(self.instance_type, region)
+        price = prices.hourly(self.instance_type)
         return None if price is None else price * self.wall_seconds / 3600
 
 

@@ -24,8 +24,8 @@ from ops.work.trials import best_of, trials_in
 from ops.written import write
 
 FOOTNOTE = (
-    "billed: seconds times instances, of all trials for a tuning; dollars: us-east-1, on demand, by the dated snapshot "
-    "in ops/prices.toml; a box is billed for as long as it is on, of which this is the part that trained"
+    "billed: seconds times instances, of all trials for a tuning; a box is billed for as long as it is on, of which "
+    "this is the part that trained. "
 )
 
 
@@ -56,15 +56,15 @@ def run(arguments: argparse.Namespace) -> int:
             f"Stage {stage.name} has no training that ended well within {arguments.days:g} days: `python -m ops train "
             f"--stage {stage.name}` makes one."
         )
-    report = arguments.report
-    place = write(report, page(rows, stage=stage.name, footnote=FOOTNOTE)) if report else None
-    found = {"rows": [row.as_json() for row in rows], "report": str(place) if place else None, "footnote": FOOTNOTE}
+    footnote, report = FOOTNOTE + stage.prices.source, arguments.report
+    place = write(report, page(rows, stage=stage.name, footnote=footnote)) if report else None
+    found = {"rows": [row.as_json() for row in rows], "report": str(place) if place else None, "footnote": footnote}
 
     def show(console: Console) -> None:
         show_table(console, table(rows))
         for row in rows:
             console.print(f"{row.kind}: {row.name} on {row.instances}", markup=False)
-        console.print(FOOTNOTE)
+        console.print(footnote, markup=False)
         console.print(f"The report: {place}" if place else "--report FILE draws their learning curves.")
 
     return answer(arguments, found, show)
@@ -127,7 +127,7 @@ def _of_training(stage: Stage, job: Job) -> Row:
         test_macro_f1=metrics.get("test_macro_f1"),
         wall_seconds=round(job.wall_seconds, 1),
         billed_seconds=job.billed_seconds,
-        dollars=job.dollars(stage.account.region),
+        dollars=job.dollars(stage.prices),
         epochs=gathered(JobLog(stage.client("logs"), TRAINING.log, job.name).new(lead_only=True)).epochs,
     )
 
@@ -142,7 +142,7 @@ def _of_tuning(stage: Stage, job: Job) -> Row:
     jobs = {one["TrainingJobName"]: described(sagemaker, TRAINING, one["TrainingJobName"]) for one in listed}
     row = _of_training(stage, jobs[best.name])
     billed = [one.billed_seconds for one in jobs.values() if one.billed_seconds is not None]
-    prices = [one.dollars(stage.account.region) for one in jobs.values() if one.billed_seconds is not None]
+    prices = [one.dollars(stage.prices) for one in jobs.values() if one.billed_seconds is not None]
     return replace(
         row,
         name=job.name,
@@ -164,7 +164,7 @@ def _of_command(stage: Stage, command: Command) -> Row:
         test_macro_f1=figures.last.get("test_macro_f1"),
         wall_seconds=round(command.wall_seconds, 1),
         billed_seconds=round(command.wall_seconds, 1),
-        dollars=on_box.outcome(command, stage.account.region)["dollars"],
+        dollars=on_box.outcome(command, stage.prices)["dollars"],
         epochs=figures.epochs,
     )
 

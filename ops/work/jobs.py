@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ops.errors import OperatorError
-from ops.prices import hourly
+from ops.prices import Prices
 from ops.stage import Stage
 
 # Boto3's clients are made at run time; any JSON document.
@@ -121,11 +121,11 @@ class Job:
             seconds = (end - start).total_seconds() if start and end else None
         return None if seconds is None else float(seconds) * self.instances[1]
 
-    def dollars(self, region: str) -> float | None:
+    def dollars(self, prices: Prices) -> float | None:
         """None: no price is known, or nothing is billed yet."""
         if self.instances is None or self.billed_seconds is None:
             return None
-        price = hourly(self.instances[0], region)
+        price = prices.hourly(self.instances[0])
         return None if price is None else price * self.billed_seconds / 3600
 
     @property

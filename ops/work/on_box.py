@@ -9,7 +9,7 @@ from rich.console import Console
 
 from ops.console import answer
 from ops.errors import OperatorError, WorkFailed
-from ops.prices import dollars
+from ops.prices import Prices, dollars
 from ops.stage import Stage
 from ops.work import datasets
 from ops.work.box import Box, Command
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.detach:
         return answer(arguments, {"name": name, "status": command.status}, lambda console: console.print(name))
     command = follow(stage, box, command)
-    return answer(arguments, outcome(command, stage.account.region), lambda console: show(command, stage, console))
+    return answer(arguments, outcome(command, stage.prices), lambda console: show(command, stage, console))
 
 
 def refuse(arguments: argparse.Namespace) -> None:
@@ -106,7 +106,7 @@ def follow(stage: Stage, box: Box, command: Command) -> Command:
     return command
 
 
-def outcome(command: Command, region: str) -> Json:
+def outcome(command: Command, prices: Prices) -> Json:
     return {
         "name": command.name,
         "kind": "box",
@@ -117,7 +117,8 @@ def outcome(command: Command, region: str) -> Json:
         "metrics": metrics(command),
         "wall_seconds": round(command.wall_seconds, 1),
         "billed_seconds": round(command.wall_seconds, 1),
-        "dollars": command.dollars(region),
+        "dollars": command.dollars(prices),
+        "prices": prices.source,
     }
 
 
@@ -131,8 +132,9 @@ def show(command: Command, stage: Stage, console: Console) -> None:
     names = (("test_accuracy", "test accuracy"), ("test_macro_f1", "macro-F1"))
     shown = [f"{label} {found[name]:.4f}" for name, label in names if name in found]
     console.print(f"{command.name}: {', '.join(shown) or 'it printed no metrics'}")
-    price = dollars(command.dollars(stage.account.region), 4)
+    price = dollars(command.dollars(stage.prices), 4)
     console.print(f"{command.wall_seconds:.0f} s on {command.instance_type}, {price} USD while it ran")
+    console.print(stage.prices.source, markup=False)
     # The box says last where the model lies, and how the stage file names it.
     for line in command.said.splitlines()[-1:]:
         console.print(line, markup=False)

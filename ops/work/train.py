@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 
 from ops.console import answer
-from ops.prices import dollars
+from ops.prices import Prices, dollars
 from ops.stage import Stage
 from ops.work import datasets
 from ops.work.definition import Definition
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.detach:
         return answer(arguments, {"name": name, "status": "InProgress"}, lambda console: console.print(name))
     job = follow(stage, TRAINING, name)
-    return answer(arguments, outcome(job, stage.account.region), lambda console: show(job, stage, console))
+    return answer(arguments, outcome(job, stage.prices), lambda console: show(job, stage, console))
 
 
 def asked(stage: Stage, arguments: argparse.Namespace) -> tuple[str, Json]:
@@ -61,7 +61,7 @@ def tuned_by(sagemaker: Client, tuning: str) -> dict[str, str]:
     return dict(found.get("BestTrainingJob", {}).get("TunedHyperParameters", {}))
 
 
-def outcome(job: Job, region: str) -> Json:
+def outcome(job: Job, prices: Prices) -> Json:
     """What a finished job comes to, as `--json` says it."""
     instances = job.instances or ("", 0)
     return {
@@ -74,7 +74,8 @@ def outcome(job: Job, region: str) -> Json:
         "metrics": job.metrics,
         "wall_seconds": round(job.wall_seconds, 1),
         "billed_seconds": job.billed_seconds,
-        "dollars": job.dollars(region),
+        "dollars": job.dollars(prices),
+        "prices": prices.source,
         "model": job.document.get("ModelArtifacts", {}).get("S3ModelArtifacts"),
     }
 
@@ -93,7 +94,8 @@ def show(job: Job, stage: Stage, console: Console) -> None:
     kind, count = job.instances or ("", 0)
     console.print(f"{job.name}: {', '.join(shown) or 'it printed no metrics'}")
     billed = f"{job.billed_seconds:.0f} s billed" if job.billed_seconds is not None else "nothing billed yet"
-    price = dollars(job.dollars(stage.account.region), 4)
+    price = dollars(job.dollars(stage.prices), 4)
     console.print(f"{job.wall_seconds:.0f} s on {count} x {kind}, {billed}, {price} USD")
+    console.print(stage.prices.source, markup=False)
     if model := job.document.get("ModelArtifacts", {}).get("S3ModelArtifacts"):
         console.print(f"Its model: {model}")

@@ -45,6 +45,9 @@ def scripted(monkeypatch, outputs: dict[str, dict[str, str]] | None = None, **se
     """Stage dev with these settings, these outputs of its stacks, and a script for everything else."""
     script = Script()
     monkeypatch.setattr(Account, "client", lambda _self, service: script.client(service))
+    monkeypatch.setattr(Account, "client_elsewhere", lambda _self, service, _region: script.client(service))
+    # Nothing was read before, and nothing is kept.
+    monkeypatch.setattr("ops.stage.PRICES_FOLDER", Path("/dev/null/prices"))
     config, _ = parse_stage(changed(**settings), "config/dev.toml")
     stage = Stage("dev", config, Account(REGION, {}, ACCOUNT), Path("config"))
     monkeypatch.setattr(Stage, "find", lambda _self, room: (outputs or {}).get(room))

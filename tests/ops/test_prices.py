@@ -6,31 +6,29 @@ import tomllib
 import pytest
 
 from ops import prices
-from ops.prices import dollars, hourly, other
+from ops.prices import Prices, dollars
+
+HERE = Prices("us-east-1")
 
 
 def test_a_listed_type_has_its_price_where_it_was_read():
-    assert hourly("ml.m5.large", "us-east-1") == 0.115
-    assert hourly("m5.xlarge", "us-east-1") == 0.192
-    assert other("gp3 GiB-month", "us-east-1") == 0.08
+    assert HERE.hourly("ml.m5.large") == 0.115
+    assert HERE.hourly("m5.xlarge") == 0.192
+    assert HERE.other("gp3 GiB-month") == 0.08
 
 
 @pytest.mark.parametrize(
     ("kind", "region"), [("ml.m5.24xlarge", "us-east-1"), ("ml.m5.large", "eu-west-1"), ("m5.large", "us-east-1")]
 )
 def test_what_was_not_read_is_unpriced_and_not_free(kind, region):
-    assert hourly(kind, region) is None
-    assert dollars(hourly(kind, region)) == "unpriced"
+    assert Prices(region).hourly(kind) is None
+    assert dollars(Prices(region).hourly(kind)) == "unpriced"
 
 
 def test_sagemaker_asks_more_than_ec2_for_the_same_machine():
     """By 20 % (t3, m5, c5), 25 % (p3) or 40 % (g4dn, g5): a slip of a digit would show."""
     ec2 = tomllib.loads(prices.SNAPSHOT.read_text())["ec2"]
-    both = {
-        kind: hourly(f"ml.{kind}", "us-east-1") / found[0]
-        for kind, found in ec2.items()
-        if hourly(f"ml.{kind}", "us-east-1")
-    }
+    both = {kind: HERE.hourly(f"ml.{kind}") / found[0] for kind, found in ec2.items() if HERE.hourly(f"ml.{kind}")}
     assert len(both) >= 3
     assert all(1.19 < ratio < 1.41 for ratio in both.values()), both
 

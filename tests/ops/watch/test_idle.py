@@ -59,8 +59,13 @@ def test_a_box_that_works_or_has_just_started_or_says_nothing_yet_is_not(monkeyp
 
 
 def test_a_type_without_a_known_price_is_unpriced_and_not_free(monkeypatch):
-    (found,) = boxes(monkeypatch, AGO[10], readings(m10=1.0), kind="m5.24xlarge")
+    stage, script = scripted(monkeypatch)
+    script.says("ec2", "describe_instances", instance("running", AGO[10], kind="m5.24xlarge"))
+    script.says("cloudwatch", "get_metric_statistics", readings(m10=1.0))
+    script.refuses("pricing", "get_products", "AccessDeniedException", "no")
+    (found,) = idle_machines.boxes(ground(stage))
     assert found.usd_an_hour is None
+    assert "These credentials may not call GetProducts: no" in stage.prices.source
 
 
 def test_boxes_are_looked_for_by_the_stages_tags(monkeypatch):
@@ -226,6 +231,7 @@ def test_each_finding_says_what_it_costs_how_it_was_judged_and_how_it_ends(monke
         "                 2 days (CPUUtilization below 5 % at its highest, every 5 minutes)",
         "                 ends with: --stop, or aws ec2 stop-instances --instance-ids i-1",
         "0.1920 USD an hour in all, 140.16 a month.",
+        "Prices of us-east-1, on demand, by the dated snapshot in ops/prices.toml.",
     ]
 
 

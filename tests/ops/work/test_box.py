@@ -7,6 +7,7 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from ops.errors import NotReached, OperatorError, WorkFailed
+from ops.prices import Prices
 from ops.work import box as boxes
 from ops.work.box import Box
 from ops.work.on_box import follow, metrics, refuse, told_last
@@ -115,7 +116,7 @@ def test_a_command_is_followed_to_its_numbers_and_its_money(box, ec2, ssm, capsy
     found = follow(SimpleNamespace(name="dev"), box, command)
     assert metrics(found) == {"train_loss": 1, "test_accuracy": 0.8, "test_macro_f1": 0.7}
     assert found.wall_seconds == 60
-    assert found.dollars("us-east-1") == pytest.approx(0.1856 / 60)
+    assert found.dollars(Prices("us-east-1")) == pytest.approx(0.1856 / 60)
     assert "whippet-dev-box-1: InProgress" in capsys.readouterr().err
 
 

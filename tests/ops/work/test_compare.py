@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from ops.prices import Prices
 from ops.work.compare import FOOTNOTE, Row, cells, kind_of, row_of, table
 from ops.work.jobs import TRAINING, TUNING, Job
 from ops.work.report import page
@@ -49,7 +50,7 @@ class SageMaker:
 
 def stage(sagemaker=None, *lines):
     clients = {"sagemaker": sagemaker, "logs": Logs(*lines)}
-    return SimpleNamespace(client=clients.__getitem__, account=SimpleNamespace(region="us-east-1"))
+    return SimpleNamespace(client=clients.__getitem__, prices=Prices("us-east-1"))
 
 
 def test_a_training_has_its_scores_and_its_share_of_the_bill():

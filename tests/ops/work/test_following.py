@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 
 from ops.errors import NotReached, WorkFailed
+from ops.prices import Prices
 from ops.work.following import ended_well, follow, left_running
 from ops.work.jobs import TRAINING, Job
 from ops.work.screen import Screen
@@ -138,6 +139,6 @@ def test_money_and_time_of_a_job():
     )
     assert job.wall_seconds == 100
     assert job.billed_seconds == 180
-    assert job.dollars("us-east-1") == pytest.approx(0.23 * 180 / 3600)
+    assert job.dollars(Prices("us-east-1")) == pytest.approx(0.23 * 180 / 3600)
     # Unknown is not nothing.
-    assert job.dollars("eu-central-1") is None
+    assert job.dollars(Prices("eu-central-1")) is None
