@@ -53,6 +53,9 @@ from local.sagemaker.launch import Launcher
 from local.sagemaker.metrics import InvocationMetrics
 from local.sagemaker.model_packages import add_model_packages
 from local.sagemaker.names import arn, not_available
+from local.sagemaker.notebook_life import NotebookLife
+from local.sagemaker.notebook_lifecycles import LifecycleConfigs
+from local.sagemaker.notebook_machine import Ground
 from local.sagemaker.notebook_types import notebook_types
 from local.sagemaker.notebooks import Notebooks
 from local.sagemaker.pipeline_type import pipeline_type
@@ -62,6 +65,7 @@ from local.sagemaker.runtime import endpoint_of, invoke
 from local.sagemaker.training import TrainingJobs
 from local.sagemaker.transform import TransformJobs
 from local.sagemaker.tuning import TuningJobs
+from local.sandbox.guest.place import STATE
 from local.scalable import AliasConcurrency, VariantInstances
 from local.scaler import Scalable, Scaler
 from local.service_quotas import ServiceQuotas
@@ -93,8 +97,16 @@ class Assembly:
             "AWS_CA_BUNDLE": bundle,
         }
         self.hosting = hosting_service()
-        Notebooks(self.hosting)
         self.clock = Clock(settings.clock)
+        # Whose processes theirs are is found by it, whatever session they lead.
+        of_machines = {**process_environment, STATE: str(settings.home.folder)}
+        self.notebooks = NotebookLife(
+            self.hosting,
+            settings.home,
+            Ground(of_machines, settings.clock, Certificates(settings.home.tls), settings.notebooks),
+        )
+        Notebooks(self.hosting, self.notebooks)
+        LifecycleConfigs(self.hosting)
         images = ImageRegistry(settings.images)
         self.jobs = Jobs(self.hosting, images, settings.home.jobs, process_environment, self.clock)
         training = TrainingJobs(self.jobs)
@@ -122,7 +134,7 @@ class Assembly:
             self.clock,
         )
         self.queues = Queues(self.endpoints, self.clock)
-        self.machines = Machines(settings.home.machines, process_environment, self.clock)
+        self.machines = Machines(settings.home.machines, of_machines, self.clock)
         self.machine_metrics = MachineMetrics(self.machines, self.clock)
         self.run_command = RunCommand(self.machines, process_environment)
         self._invocations = ThreadPoolExecutor(INVOCATIONS_AT_ONCE, thread_name_prefix="invoke-endpoint")
@@ -240,6 +252,7 @@ class Assembly:
         ]
         threading.Thread(target=self.endpoints.resume, daemon=True, name="resume").start()
         self.machines.resume()
+        self.notebooks.resume()
         self.run_command.resume()
         self.jobs.resume()
         self.pipelines.resume()
@@ -255,6 +268,7 @@ class Assembly:
         self.pipelines.stop()
         self.run_command.stop()
         self.machines.stop()
+        self.notebooks.close()
         self.jobs.stop()
         self.endpoints.stop()
         self._invocations.shutdown(wait=False, cancel_futures=True)

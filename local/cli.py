@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     logs = command("logs", _logs, "what it and its endpoints' processes said")
     logs.add_argument("--endpoint", help="of this endpoint's instances instead of the server")
     logs.add_argument("--instance", help="of this EC2 instance: its console and what its user data said")
+    logs.add_argument("--notebook", help="of this notebook instance: its lifecycle scripts and Jupyter")
     logs.add_argument("--follow", action="store_true", help="until Ctrl-C")
     interrupt = command("interrupt", _interrupt, "take the spot capacity of a training job away, as AWS may")
     interrupt.add_argument("job", help="its name")
@@ -96,8 +97,11 @@ def _say(args: argparse.Namespace, facts: dict[str, Any], sentences: list[str]) 
 
 def _start(args: argparse.Namespace) -> int:
     if args.foreground:
-        images = args.images or Project.find().images
-        wanted = Wanted(images, args.port, args.account, args.region, args.launch_seconds, args.clock)
+        project = Project.find()
+        images = args.images or project.images
+        wanted = Wanted(
+            images, args.port, args.account, args.region, args.launch_seconds, args.clock, project.notebooks
+        )
         return control.run_in_foreground(_home(args), wanted, lambda found: _say_started(args, found, "started"))
     found = control.start(
         images=args.images,
@@ -161,9 +165,13 @@ def _reset(args: argparse.Namespace) -> int:
 def _logs(args: argparse.Namespace) -> int:
     home = _home(args)
     with home.permitted():
-        paths = _instance_logs(home, args.instance) if args.instance else _log_files(home, args.endpoint)
+        if args.notebook:
+            paths = sorted(home.notebooks.glob(f"*.{args.notebook}/*.log"))
+        else:
+            paths = _instance_logs(home, args.instance) if args.instance else _log_files(home, args.endpoint)
     if not paths:
-        raise LocalError(f"No log of {args.instance or args.endpoint or 'the server'} is in {home.folder}.")
+        whose = args.notebook or args.instance or args.endpoint or "the server"
+        raise LocalError(f"No log of {whose} is in {home.folder}.")
     command = ["tail", "-n", "200", *(["-F"] if args.follow else []), *map(str, paths)]
     return subprocess.run(command, check=False).returncode
 

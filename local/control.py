@@ -20,6 +20,7 @@ from local import process_group
 from local.facts import Facts
 from local.home import Home, LocalError, Project
 from local.launching import Wanted, refuse_what_cannot_start, why
+from local.sandbox.guest.place import STATE
 from local.tls import CA_VARIABLES, Certificates
 
 DEFAULT_PORT = 4566
@@ -67,12 +68,21 @@ def start(
     region: str = DEFAULT_REGION,
     launch_seconds: float = LAUNCH_SECONDS,
     clock: float = 1.0,
+    notebooks: Path | None = None,
 ) -> Running:
     """Start it unless it runs already; returns when it answers. LocalError says in one sentence why it does not."""
     project = Project.find()
     home = Home(state.resolve()) if state else project.home
-    images = images or project.images
-    wanted = Wanted(images.resolve() if images else None, port, account, region, launch_seconds, clock)
+    images, notebooks = images or project.images, notebooks or project.notebooks
+    wanted = Wanted(
+        images.resolve() if images else None,
+        port,
+        account,
+        region,
+        launch_seconds,
+        clock,
+        notebooks.absolute() if notebooks else None,
+    )
     wanted.check()
     home.create()
     with home.permitted(), _alone(home):
@@ -308,6 +318,7 @@ def _end_leftovers(home: Home) -> None:
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return
     survivors = process_group.end(pid)
+    process_group.end_holding(f"{STATE}={home.folder}")
     if survivors:
         numbers = ", ".join(str(one.pid) for one in survivors)
         raise LocalError(

@@ -3,6 +3,7 @@
 [tool.embedded-aws]
 images = "serving/images.toml"   # which command an image URI runs
 state = ".aws-on-this-machine"   # the folder; removing it removes everything
+notebooks = ".venv-notebook"     # the Python environment whose Jupyter notebook instances open
 """
 
 import contextlib
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT_FOLDER = ".embedded-aws"
+# Of a notebook instance's files, the folder that outlives a stop: /home/ec2-user/SageMaker.
+VOLUME = "SageMaker"
 # A file of this name in a spot job's folder takes its capacity away.
 INTERRUPTION = "interrupt"
 
@@ -57,6 +60,14 @@ class Home:
     def machines(self) -> Path:
         """Each EC2 instance's files, beside the endpoints' folders; unlike those they outlive a stop."""
         return self.folder / "machines"
+
+    @property
+    def notebooks(self) -> Path:
+        """Each notebook instance's files, ACCOUNT.REGION.NAME; like the machines' they outlive a stop."""
+        return self.folder / "notebooks"
+
+    def notebook(self, account: str, region: str, name: str) -> Path:
+        return self.notebooks / f"{account}.{region}.{name}"
 
     @property
     def scratch(self) -> Path:
@@ -115,7 +126,15 @@ class Home:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self.permitted():
-                for folder in (self.state, self.objects, self.tls, self.instances, self.machines, self.scratch):
+                for folder in (
+                    self.state,
+                    self.objects,
+                    self.tls,
+                    self.instances,
+                    self.machines,
+                    self.notebooks,
+                    self.scratch,
+                ):
                     folder.mkdir(exist_ok=True)
         except OSError as error:
             raise LocalError(
@@ -131,6 +150,7 @@ class Project:
     root: Path
     images: Path | None
     home: Home
+    notebooks: Path | None
 
     @classmethod
     def find(cls, start: Path | None = None) -> "Project":
@@ -138,8 +158,13 @@ class Project:
         start = (start or Path.cwd()).resolve()
         root = next((folder for folder in (start, *start.parents) if (folder / "pyproject.toml").is_file()), start)
         settings = _settings(root / "pyproject.toml")
-        images = settings.get("images")
-        return cls(root, root / images if images else None, Home(root / settings.get("state", DEFAULT_FOLDER)))
+        images, notebooks = settings.get("images"), settings.get("notebooks")
+        return cls(
+            root,
+            root / images if images else None,
+            Home(root / settings.get("state", DEFAULT_FOLDER)),
+            root / notebooks if notebooks else None,
+        )
 
 
 def _owner(folder: Path) -> tuple[Path, str]:
@@ -162,8 +187,9 @@ def _settings(pyproject: Path) -> dict[str, str]:
     except tomllib.TOMLDecodeError as error:
         raise LocalError(f"{pyproject} is not valid TOML: {error}.") from error
     for key, value in table.items():
-        if key not in ("images", "state") or not isinstance(value, str) or not value:
+        if key not in ("images", "notebooks", "state") or not isinstance(value, str) or not value:
             raise LocalError(
-                f"{pyproject}, [tool.embedded-aws], {key} = {value!r}: allowed are images and state, each a path."
+                f"{pyproject}, [tool.embedded-aws], {key} = {value!r}: allowed are images, notebooks and state, each a "
+                "path."
             )
     return dict(table)

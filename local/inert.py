@@ -13,11 +13,13 @@ class Inert:
 
 ACCEPTED_WITHOUT_EFFECT = (
     Inert(
-        "InstanceType of an endpoint's variant, a job or an EC2 instance, memory of a function or a serverless variant",
+        "InstanceType of an endpoint's variant, a job, an EC2 or a notebook instance; memory of a function or of a "
+        "serverless variant",
         "every process has this machine",
     ),
     Inert(
-        "VolumeSizeInGB of a job or an endpoint config, KmsKeyId of an endpoint config, an EC2 instance's volumes",
+        "VolumeSizeInGB of a job or an endpoint config, KmsKeyId of an endpoint config, volumes of EC2 and notebook "
+        "instances",
         "files lie on this machine's disk, so that there is no volume to encrypt; they are described as asked for",
     ),
     Inert(
@@ -34,10 +36,6 @@ ACCEPTED_WITHOUT_EFFECT = (
     Inert(
         "VPCs, subnets, routes, security groups, VPC endpoints and their policies, flow logs",
         "kept and described; every process here is on this machine's loopback, so no packet crosses them",
-    ),
-    Inert(
-        "What a notebook instance runs: lifecycle scripts, Jupyter",
-        "it is a record with states and a role that its maker may pass; the scripts are kept",
     ),
     Inert(
         "HttpPutResponseHopLimit of an EC2 instance", "its metadata service is on loopback, from which no packet hops"

@@ -32,6 +32,8 @@ class Wanted:
     region: str
     launch_seconds: float
     clock: float
+    # The Python environment whose Jupyter notebook instances open.
+    notebooks: Path | None
 
     def check(self) -> None:
         if self.port not in PORTS:
@@ -49,6 +51,7 @@ class Wanted:
         command += ["--account", self.account, "--region", self.region]
         command += ["--launch-seconds", str(self.launch_seconds), "--clock", str(self.clock)]
         command += ["--images", str(self.images)] if self.images else []
+        command += ["--notebooks", str(self.notebooks)] if self.notebooks else []
         return subprocess.Popen(
             [*command, "--parent", str(os.getpid())],
             cwd=folder,

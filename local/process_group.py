@@ -47,13 +47,26 @@ def _by_proc(group: int) -> list[Member]:
 
 
 def holding(variable: str) -> list[int]:
-    """Processes of this one's group that were started with NAME=VALUE; none on a system without /proc."""
+    """This user's processes that were started with NAME=VALUE, in whatever session; none on a system without /proc.
+
+    A terminal and a kernel of Jupyter lead sessions, and so process groups, of their own.
+    """
     wanted, found = variable.encode(), []
-    for one in members(os.getpgrp()):
+    for folder in PROC.glob("[0-9]*"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
-            if wanted in (PROC / str(one.pid) / "environ").read_bytes().split(b"\0"):
-                found.append(one.pid)
+            if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
     return found
+
+
+def end_holding(variable: str) -> None:
+    """Kill those, and what they start meanwhile."""
+    until = time.monotonic() + KILLED_SECONDS
+    while (living := holding(variable)) and time.monotonic() < until:
+        for pid in living:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(LOOK_EVERY_SECONDS)
 
 
 def processor_seconds(pid: int) -> float:

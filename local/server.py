@@ -43,6 +43,7 @@ class Settings:
     region: str
     launch_seconds: float
     clock: float
+    notebooks: Path | None
     parent: int
 
 
@@ -96,6 +97,7 @@ def _arguments() -> Settings:
     parser.add_argument("--region", required=True)
     parser.add_argument("--launch-seconds", type=float, required=True)
     parser.add_argument("--clock", type=float, required=True)
+    parser.add_argument("--notebooks", type=Path)
     parser.add_argument("--parent", type=int, required=True, help="the process that waits for its first answer")
     given = parser.parse_args()
     return Settings(
@@ -106,6 +108,7 @@ def _arguments() -> Settings:
         given.region,
         given.launch_seconds,
         given.clock,
+        given.notebooks,
         given.parent,
     )
 

@@ -11,6 +11,7 @@ import botocore.session
 
 from local import damaged
 from local.control import Running, environment
+from local.home import VOLUME
 from local.inert import ACCEPTED_WITHOUT_EFFECT
 from local.process_group import members
 
@@ -85,6 +86,7 @@ def _contents(running: Running) -> dict[str, Any]:
         ],
         "jobs": _jobs(hosting, running.home.jobs),
         "machines": _machines(client, running),
+        "notebooks": _notebooks(hosting, running),
         "functions": [one["FunctionName"] for one in client("lambda").list_functions()["Functions"]],
         "apis": [
             {"name": one["Name"], "id": one["ApiId"], **api_urls(running, one["ApiId"])}
@@ -124,6 +126,19 @@ def _machines(client: Callable[[str], Any], running: Running) -> list[dict[str, 
     ]
 
 
+def _notebooks(hosting: Any, running: Running) -> list[dict[str, Any]]:  # noqa: ANN401 - as above
+    facts = running.facts
+    return [
+        {
+            "name": one["NotebookInstanceName"],
+            "type": one["InstanceType"],
+            "state": one["NotebookInstanceStatus"],
+            "volume": str(running.home.notebook(facts.account, facts.region, one["NotebookInstanceName"]) / VOLUME),
+        }
+        for one in hosting.list_notebook_instances()["NotebookInstances"]
+    ]
+
+
 def _instances(folder: Path, living: set[int]) -> list[dict[str, Any]]:
     """Those of this server: a folder may outlive its process."""
     found = []
@@ -155,6 +170,8 @@ def sentences(found: dict[str, Any]) -> list[str]:
     for one in found["machines"]:
         commands = ", takes commands" if one["takes_commands"] else ""
         lines.append(f"  instance  {one['id']} ({one['type']}): {one['state']}{commands}; its disk is {one['disk']}")
+    for one in found["notebooks"]:
+        lines.append(f"  notebook  {one['name']} ({one['type']}): {one['state']}; what it keeps is in {one['volume']}")
     lines += [f"  function  {name}" for name in found["functions"]]
     for api in found["apis"]:
         lines.append(f"  API       {api['name']}: {api['url']} (in a browser: {api['browser_url']}/)")

@@ -8,9 +8,10 @@ from local.cloudformation import Kind, Properties, Provisioned, call
 from local.joints_cloudformation import ResourceType
 from local.json_service import AwsError, JsonService
 from local.records import Scope
-from local.sagemaker.notebooks import CHANGE_SECONDS, KIND, LIFECYCLE
+from local.sagemaker.notebook_life import KIND, LIFECYCLE
 
-STABLE_SECONDS = 30
+# An instance's own limits end each state sooner: two scripts of five minutes each, and its boot.
+STABLE_SECONDS, LOOK_EVERY_SECONDS = 660.0, 0.05
 # What another notebook is made for; the rest is changed while it is stopped.
 REPLACING = (
     "NotebookInstanceName",
@@ -27,8 +28,13 @@ class NotebookKind(Kind):
     """CloudFormation waits for each state, and stops a notebook to change or delete it."""
 
     def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
+        """One that fails is deleted again, since the stack that is rolled back knows nothing of it yet."""
         created = super().create(logical_id, properties, stack)
-        self._wait(created[1][self.name_property], "InService")
+        try:
+            self._wait(created[1][self.name_property], "InService")
+        except AwsError:
+            self.delete(created[0], properties)
+            raise
         return created
 
     def update(self, physical_id: str, old: Properties, new: Properties, stack: str) -> Provisioned:
@@ -56,6 +62,9 @@ class NotebookKind(Kind):
         self._wait(name, "Deleted")
 
     def _stopped(self, name: str) -> None:
+        """Or failed, of which the same can be asked."""
+        if self._status(name) == "Failed":
+            return
         if self._status(name) == "InService":
             call(self.service, f"Stop{KIND}", {self.name_property: name})
         self._wait(name, "Stopped")
@@ -73,8 +82,12 @@ class NotebookKind(Kind):
         until = time.monotonic() + STABLE_SECONDS
         while (status := self._status(name)) != wanted:
             if status == "Failed" or time.monotonic() >= until:
-                raise AwsError("NotStabilized", f"Notebook instance {name} is {status}, not {wanted}.")
-            time.sleep(CHANGE_SECONDS / 4)
+                raise AwsError("NotStabilized", f"Notebook instance {name} is {status}, not {wanted}.{self._why(name)}")
+            time.sleep(LOOK_EVERY_SECONDS)
+
+    def _why(self, name: str) -> str:
+        found = call(self.service, f"Describe{KIND}", {self.name_property: name})
+        return f" {found['FailureReason']}" if "FailureReason" in found else ""
 
 
 @dataclass(frozen=True)

@@ -1,46 +1,34 @@
-"""Notebook instances and their lifecycle configurations: records that are started, stopped, changed and deleted.
-
-A notebook runs nothing here. Its states, its role and who may do what to it are SageMaker's.
-"""
-
-import time
+"""SageMaker's calls about notebook instances: made, described, listed, changed, and opened in Jupyter."""
 
 from local.authority import CannotAssume, assume_role
-from local.json_service import AwsError, Call, JsonService, Operation, listing, now
+from local.json_service import Call, JsonService, Operation, listing, now
 from local.records import Document
 from local.sagemaker.control_plane import named, put_tags, tags_of
+from local.sagemaker.jupyter import NoJupyter
 from local.sagemaker.names import SERVICE_PRINCIPAL, arn, not_available, validation
+from local.sagemaker.notebook_life import KIND, LIFECYCLE, NotebookLife
 
-KIND, LIFECYCLE = "NotebookInstance", "NotebookInstanceLifecycleConfig"
-# How long Pending, Stopping, Updating and Deleting last.
-CHANGE_SECONDS = 0.2
 UNAVAILABLE = ("AcceleratorTypes", "DefaultCodeRepository", "AdditionalCodeRepositories")
 RENAMED = {"LifecycleConfigName": "NotebookInstanceLifecycleConfigName", "SecurityGroupIds": "SecurityGroups"}
+DISASSOCIATE = "Disassociate"
 
 
 class Notebooks:
     """The operations over the store of SageMaker's other records."""
 
-    def __init__(self, service: JsonService) -> None:
-        self.service = service
-        for name, run in (
-            ("Describe", self.described),
-            ("Update", self._update),
-            ("Start", self._start),
-            ("Stop", self._stop),
-            ("Delete", self._delete),
+    def __init__(self, service: JsonService, life: NotebookLife) -> None:
+        self.service, self.life = service, life
+        for operation, run in (
+            (f"Describe{KIND}", self._describe),
+            (f"Update{KIND}", self._update),
+            (f"Start{KIND}", self._start),
+            (f"Stop{KIND}", self._stop),
+            (f"Delete{KIND}", self._delete),
+            (f"CreatePresigned{KIND}Url", self._open),
         ):
-            service.add(f"{name}{KIND}", Operation(run, self._one, self._tags))
+            service.add(operation, Operation(run, self._one, self._tags))
         service.add(f"Create{KIND}", Operation(self._create, self._one))
         service.add(f"List{KIND}s", Operation(self._list))
-        for name, run in (
-            ("Create", self._create_lifecycle),
-            ("Update", self._update_lifecycle),
-            ("Delete", self._delete_lifecycle),
-            ("Describe", self._describe_lifecycle),
-        ):
-            service.add(f"{name}{LIFECYCLE}", Operation(run, lambda call: named(LIFECYCLE, call)))
-        service.add(f"List{LIFECYCLE}s", Operation(self._list_lifecycles))
 
     def _one(self, call: Call) -> tuple[str, ...]:
         return named(KIND, call)
@@ -64,11 +52,15 @@ class Notebooks:
             "NotebookInstanceArn": arn(call.scope, KIND, name),
             "Url": f"{name.lower()}.notebook.{call.scope.region}.sagemaker.aws",
             "CreationTime": now(),
+            "NotebookInstanceStatus": "Pending",
+            "LastModifiedTime": now(),
             "_name": name,
+            # Whether its OnCreate has ended well.
+            "_created": False,
         }
         self.service.records.put(call.scope, KIND, name, document)
         put_tags(self.service, call, document["NotebookInstanceArn"])
-        self._change(call, "Pending", "InService")
+        self.life.start(call.scope, name)
         return document
 
     def _check(self, call: Call, params: Document) -> None:
@@ -87,114 +79,61 @@ class Notebooks:
             except CannotAssume as error:
                 raise validation(f"Could not assume role {role}: {error}.") from error
 
-    def described(self, call: Call) -> Document:
-        return self._settled(call)
+    def _describe(self, call: Call) -> Document:
+        return self.service.required(call.scope, KIND, _name(call))
 
-    def _settled(self, call: Call) -> Document:
-        """The record, after whatever was to have happened by now."""
-        name = call.params["NotebookInstanceName"]
-        document = self.service.required(call.scope, KIND, name)
-        if time.time() >= document["_until"] and document["NotebookInstanceStatus"] != document["_then"]:
-            if document["_then"] == "Deleted":
-                self.service.records.remove(call.scope, KIND, name)
-                self.service.records.remove(call.scope, "Tags", document["NotebookInstanceArn"])
-                return self.service.required(call.scope, KIND, name)
-            document["NotebookInstanceStatus"] = document["_then"]
-            self.service.records.put(call.scope, KIND, name, document)
-        return document
-
-    def _change(self, call: Call, meanwhile: str, then: str) -> None:
-        with self.service.records.edit(call.scope, KIND, call.params["NotebookInstanceName"]) as document:
-            document["NotebookInstanceStatus"] = meanwhile
-            document["LastModifiedTime"] = now()
-            document["_then"], document["_until"] = then, time.time() + CHANGE_SECONDS
-
-    def _require(self, call: Call, *allowed: str) -> None:
-        status = self._settled(call)["NotebookInstanceStatus"]
+    def _require(self, call: Call, *allowed: str) -> Document:
+        found = self._describe(call)
+        status = found["NotebookInstanceStatus"]
         if status not in allowed:
             (resource,) = self._one(call)
             raise validation(
                 f"Status ({status}) not in ([{', '.join(allowed)}]). Unable to transition for ({resource})."
             )
+        return found
 
     def _start(self, call: Call) -> Document:
         self._require(call, "Stopped", "Failed")
-        self._change(call, "Pending", "InService")
+        self.life.start(call.scope, _name(call))
         return {}
 
     def _stop(self, call: Call) -> Document:
         self._require(call, "InService")
-        self._change(call, "Stopping", "Stopped")
+        self.life.stop(call.scope, _name(call))
         return {}
 
     def _delete(self, call: Call) -> Document:
         self._require(call, "Stopped", "Failed")
-        self._change(call, "Deleting", "Deleted")
+        self.life.delete(call.scope, _name(call))
         return {}
 
     def _update(self, call: Call) -> Document:
+        """Of what is stopped; it takes effect with the next start."""
         self._require(call, "Stopped", "Failed")
         self._check(call, call.params)
-        with self.service.records.edit(call.scope, KIND, call.params["NotebookInstanceName"]) as document:
-            if call.params.get("DisassociateLifecycleConfig"):
-                document.pop("NotebookInstanceLifecycleConfigName", None)
-            changed = {key: value for key, value in call.params.items() if not key.startswith("Disassociate")}
+        with self.service.records.edit(call.scope, KIND, _name(call)) as document:
+            if call.params.get(f"{DISASSOCIATE}LifecycleConfig"):
+                document.pop(f"{LIFECYCLE}Name", None)
+            changed = {key: value for key, value in call.params.items() if not key.startswith(DISASSOCIATE)}
             document.update({RENAMED.get(key, key): value for key, value in changed.items()})
-        self._change(call, "Updating", "Stopped")
+        self.life.updated(call.scope, _name(call))
         return {}
 
+    def _open(self, call: Call) -> Document:
+        if "SessionExpirationDurationInSeconds" in call.params:
+            raise not_available("An address that is good for so long (SessionExpirationDurationInSeconds)")
+        self._require(call, "InService")
+        try:
+            return {"AuthorizedUrl": self.life.open(call.scope, _name(call))}
+        except NoJupyter as error:
+            raise validation(str(error)) from error
+
     def _list(self, call: Call) -> Document:
-        names = [document["_name"] for document in self.service.records.all(call.scope, KIND)]
-        found = []
-        for name in names:
-            one = Call(call.operation, {"NotebookInstanceName": name}, call.scope, call.authority)
-            try:
-                found.append(self._settled(one))
-            except AwsError:
-                continue
+        found = self.service.records.all(call.scope, KIND)
         if status := call.params.get("StatusEquals"):
             found = [document for document in found if document["NotebookInstanceStatus"] == status]
         return listing(found, "NotebookInstances", call.params)
 
-    def _create_lifecycle(self, call: Call) -> Document:
-        name = call.params[f"{LIFECYCLE}Name"]
-        self.service.refuse_taken(call.scope, LIFECYCLE, name)
-        resource = arn(call.scope, LIFECYCLE, name)
-        document = {
-            **{key: value for key, value in call.params.items() if key != "Tags"},
-            f"{LIFECYCLE}Arn": resource,
-            "CreationTime": now(),
-            "LastModifiedTime": now(),
-            "_name": name,
-        }
-        self.service.records.put(call.scope, LIFECYCLE, name, document)
-        put_tags(self.service, call, resource)
-        return document
 
-    def _update_lifecycle(self, call: Call) -> Document:
-        """A hook that is not named is taken out."""
-        name = call.params[f"{LIFECYCLE}Name"]
-        document = self.service.required(call.scope, LIFECYCLE, name)
-        kept = {key: value for key, value in document.items() if key not in {"OnCreate", "OnStart"}}
-        self.service.records.put(call.scope, LIFECYCLE, name, {**kept, **call.params, "LastModifiedTime": now()})
-        return {}
-
-    def _describe_lifecycle(self, call: Call) -> Document:
-        return self.service.required(call.scope, LIFECYCLE, call.params[f"{LIFECYCLE}Name"])
-
-    def _delete_lifecycle(self, call: Call) -> Document:
-        name = call.params[f"{LIFECYCLE}Name"]
-        document = self.service.required(call.scope, LIFECYCLE, name)
-        users = [
-            one["_name"]
-            for one in self.service.records.all(call.scope, KIND)
-            if one.get(f"{LIFECYCLE}Name") == name and one["_then"] != "Deleted"
-        ]
-        if users:
-            raise validation(f"Unable to delete {document[f'{LIFECYCLE}Arn']}: {', '.join(users)} uses it.")
-        self.service.records.remove(call.scope, LIFECYCLE, name)
-        self.service.records.remove(call.scope, "Tags", document[f"{LIFECYCLE}Arn"])
-        return {}
-
-    def _list_lifecycles(self, call: Call) -> Document:
-        return listing(self.service.records.all(call.scope, LIFECYCLE), f"{LIFECYCLE}s", call.params)
+def _name(call: Call) -> str:
+    return str(call.params["NotebookInstanceName"])

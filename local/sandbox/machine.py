@@ -17,7 +17,7 @@ from local import process_group
 from local.authority import CannotAssume, assume_role
 from local.records import Scope
 from local.sagemaker.instance import MACHINE
-from local.sandbox.guest.place import INSTANCE, ROOT, Place
+from local.sandbox.guest.place import INSTANCE, ROOT, STATE, Place
 from local.sandbox.metadata import MetadataService, Options, RoleKeys
 from local.sandbox.root import Root, plain
 
@@ -109,6 +109,7 @@ class Sandbox:
                 "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://{self._metadata.address}/",
                 ROOT: str(self.root.folder),
                 INSTANCE: self.identity,
+                STATE: self._gateway[STATE],
             }
             self.before_first_process()
             command = [sys.executable, "-m", "local.sandbox.guest.first_process", "--clock", str(self._clock)]
@@ -158,7 +159,8 @@ class Sandbox:
         with self._lock:
             if self._metadata is not None:
                 self._metadata.stop()
-            self._metadata, self._first = None, None
+            # The next boot has credentials of its own.
+            self._metadata, self._first, self._keys = None, None, None
 
     def _signal(self, number: signal.Signals) -> None:
         for pid in self.processes():
@@ -175,7 +177,7 @@ class Sandbox:
         return self._first is not None and self._first.poll() is None
 
     def processes(self) -> list[int]:
-        return process_group.holding(f"{INSTANCE}={self.identity}")
+        return process_group.holding(f"{ROOT}={self.root.folder}")
 
     def forget(self) -> None:
         if self.root.folder.is_symlink():

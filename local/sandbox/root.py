@@ -12,6 +12,7 @@ import re
 import shlex
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 # What a script may write to, and /proc, which shows the instance's own processes.
@@ -47,9 +48,10 @@ _PATH = re.compile(
 class Root:
     """One instance's."""
 
-    def __init__(self, folder: Path, metadata: str) -> None:
+    def __init__(self, folder: Path, metadata: str, addresses: Mapping[str, str] | None = None) -> None:
+        """`addresses`: what else of the instance is reached elsewhere, as scripts write it and as it is here."""
         self.folder = folder
-        self._metadata = metadata
+        self._addresses = {METADATA: metadata, **(addresses or {})}
 
     @property
     def programs(self) -> Path:
@@ -61,8 +63,11 @@ class Root:
         return (self.folder / "opt" / "pytorch" / "bin" / "python").exists()
 
     def here(self, text: str) -> str:
-        """The text with an instance's paths turned into this folder's, and its metadata service's address."""
-        return _PATH.sub(self._turned, text).replace(METADATA, self._metadata)
+        """The text with an instance's paths turned into this folder's, and the addresses of its own services."""
+        text = _PATH.sub(self._turned, text)
+        for written, meant in self._addresses.items():
+            text = text.replace(written, meant)
+        return text
 
     def _turned(self, found: re.Match[str]) -> str:
         program = found["program"]
@@ -85,9 +90,9 @@ class Root:
         package, python = shlex.quote(str(Path(__file__).resolve().parents[2])), shlex.quote(sys.executable)
         for name in COMMANDS:
             asked = f"exec env PYTHONPATH={package} {python} -m local.sandbox.guest.commands {name}"
-            _program(self.programs / name, f'{asked} "$@"')
+            program(self.programs / name, f'{asked} "$@"')
         for path in (*(self.programs / name for name in PYTHONS), self.folder / "opt" / "pytorch" / "bin" / "python"):
-            _program(path, f'exec {python} "$@"')
+            program(path, f'exec {python} "$@"')
 
     def boot(self) -> None:
         """What is in memory on an instance is gone after a boot."""
@@ -129,6 +134,6 @@ def packages(folder: Path) -> Path:
     return folder / "usr" / "local" / "lib" / "python"
 
 
-def _program(path: Path, line: str) -> None:
+def program(path: Path, line: str) -> None:
     path.write_text(f"#!/bin/sh\n{line}\n")
     path.chmod(0o755)

@@ -74,13 +74,16 @@ def test_public_image_is_no_repository():
 
 
 def test_project_says_where_images_and_state_are(tmp_path):
-    (tmp_path / "pyproject.toml").write_text('[tool.embedded-aws]\nimages = "a.toml"\nstate = ".here"\n')
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.embedded-aws]\nimages = "a.toml"\nnotebooks = ".venv"\nstate = ".here"\n'
+    )
     (tmp_path / "below").mkdir()
     found = Project.find(tmp_path / "below")
     assert (found.images, found.home.folder) == (tmp_path / "a.toml", tmp_path / ".here")
+    assert found.notebooks == tmp_path / ".venv"
 
 
 def test_misspelt_project_setting_is_a_sentence(tmp_path):
     (tmp_path / "pyproject.toml").write_text('[tool.embedded-aws]\nimage = "a.toml"\n')
-    with pytest.raises(LocalError, match="image = 'a.toml': allowed are images and state"):
+    with pytest.raises(LocalError, match="image = 'a.toml': allowed are images, notebooks and state"):
         Project.find(tmp_path)

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from local.sandbox.guest import commands
-from local.sandbox.guest.place import INSTANCE, ROOT, Place
+from local.sandbox.guest.place import INSTANCE, NO_ROOT, ROOT, Place
 from local.sandbox.guest.units import UnitError, Units, seconds
 
 
@@ -109,3 +109,24 @@ def test_what_is_not_there_is_a_sentence(place, capsys, words, said):
 def test_the_first_process_is_asked_to_end(place, words, asked):
     assert commands.main(words) == 0
     assert place.power.read_text() == asked
+
+
+@pytest.mark.parametrize(
+    "words", [["sudo", "true"], ["shutdown", "now"], ["systemctl", "stop", "app"], ["systemctl", "poweroff"]]
+)
+def test_who_may_not_be_root_changes_nothing_of_the_instance(place, monkeypatch, capsys, words):
+    monkeypatch.setenv(NO_ROOT, "1")
+    assert commands.main(words) == 1
+    assert "ec2-user has no root access" in capsys.readouterr().err
+    assert not place.power.exists()
+    assert commands.main(["systemctl", "is-active", "app"]) == commands.INACTIVE
+
+
+def test_sudo_logs_in_as_a_user_and_reads_what_to_do(place):
+    home = place.root / "home" / "ec2-user"
+    home.mkdir(parents=True)
+    sudo = [sys.executable, "-m", "local.sandbox.guest.commands", "sudo", "-u", "ec2-user", "-i"]
+    done = subprocess.run(sudo, input="echo $HOME; pwd", capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(home), str(home)]
+    unknown = subprocess.run([*sudo[:-2], "nobody-here", "-i"], capture_output=True, text=True, check=False)
+    assert (unknown.returncode, unknown.stderr) == (1, "sudo: unknown user nobody-here\n")

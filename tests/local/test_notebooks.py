@@ -7,7 +7,8 @@ from botocore.exceptions import ClientError
 
 from tests.embedded import ALLOW_ALL, fresh, statement
 
-pytestmark = pytest.mark.xdist_group(__name__)
+# The same worker as test_notebook_machines.py: one embedded AWS serves both.
+pytestmark = pytest.mark.xdist_group("tests.local.test_notebooks")
 SCRIPT = "IyEvYmluL2Jhc2gK"
 
 

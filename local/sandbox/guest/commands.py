@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from local.sandbox.guest.place import Place, own_environment
+from local.sandbox.guest.place import NO_ROOT, Place, own_environment
 from local.sandbox.guest.units import UnitError, Units
 
 POWER_OFF, REBOOT = "poweroff", "reboot"
@@ -19,21 +19,42 @@ def main(words: Sequence[str]) -> int:
     run = _RUN.get(name)
     if run is None:
         return _say(f"{name}: nothing can be installed in the embedded AWS; an instance has this machine's programs.")
+    if os.environ.get(NO_ROOT) and not _harmless(name, rest):
+        return _say(f"{name}: ec2-user has no root access on this instance.")
     return run(rest)
+
+
+def _harmless(name: str, rest: list[str]) -> bool:
+    """What a user may do who is not root."""
+    verb = next((word for word in rest if not word.startswith("-")), "status")
+    return name in ("aws", "who") or (name == "systemctl" and verb in ("is-active", "status"))
 
 
 def sudo(words: list[str]) -> int:
     """Everything is the instance's root already. Options end where the command begins."""
+    user, login, shell = "root", False, False
     while words and (words[0].startswith("-") or "=" in words[0]):
         option = words.pop(0)
+        login, shell = login or option in ("-i", "--login"), shell or option in ("-s", "--shell")
         if option in ("-u", "-g", "-U", "-C", "-h", "-p"):
+            user = words[0] if option == "-u" and words else user
             words[:1] = []
         if option == "--":
             break
+    environment = own_environment()
+    if login:
+        place = Place()
+        home = place.root / "root" if user == "root" else place.root / "home" / user
+        if not home.is_dir():
+            return _say(f"sudo: unknown user {user}")
+        os.chdir(home)
+        environment |= {"HOME": str(home), "USER": user}
+    if not words and (login or shell):
+        words = ["bash"]
     if not words:
         return _say("usage: sudo COMMAND [WORD...]")
     try:
-        os.execvpe(words[0], words, own_environment())  # noqa: S606 - what sudo does
+        os.execvpe(words[0], words, environment)  # noqa: S606 - what sudo does
     except OSError:
         return _say(f"sudo: {words[0]}: command not found")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from local import process_group
 from local.sandbox.guest.commands import POWER_OFF, REBOOT
-from local.sandbox.guest.place import INSTANCE, Place, own_environment
+from local.sandbox.guest.place import ROOT, Place, own_environment
 from local.sandbox.guest.units import Unit, UnitError, Units
 
 LOOK_AT_LOAD_SECONDS = 5.0
@@ -163,10 +163,12 @@ class FirstProcess:
         """The instance's own processes, and the load that they make."""
         now = time.time()
         self._next_look = now + LOOK_AT_LOAD_SECONDS
-        proc, mine = self._place.load.parent, process_group.holding(f"{INSTANCE}={self._place.instance}")
+        proc, mine = self._place.load.parent, process_group.holding(f"{ROOT}={self._place.root}")
         running = sum(_runs(pid) for pid in mine if pid != os.getpid())
         kept = math.exp(-LOOK_AT_LOAD_SECONDS / LOAD_MINUTE_SECONDS)
         self._load = self._load * kept + running * (1 - kept)
+        # It counts like the timers do; who asks how long it has been up wants to know what they have waited for.
+        self._place.uptime.write_text(f"{(now - self._booted) * self._clock:.2f} 0.00\n")
         staging = proc / ".loadavg"
         staging.write_text(f"{self._load:.2f} {self._load:.2f} {self._load:.2f} {running}/{len(mine)} 0\n")
         staging.replace(self._place.load)

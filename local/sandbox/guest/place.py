@@ -7,6 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 
 ROOT, INSTANCE = "EMBEDDED_AWS_INSTANCE_ROOT", "EMBEDDED_AWS_INSTANCE"
+# Whose processes they are: the folder of the embedded AWS that started them.
+STATE = "EMBEDDED_AWS_STATE"
+# Set for a person who may not be root on the instance.
+NO_ROOT = "EMBEDDED_AWS_INSTANCE_NO_ROOT"
 
 
 class Place:
@@ -29,6 +33,10 @@ class Place:
     def load(self) -> Path:
         """There once the first process has begun."""
         return self.root / "proc" / "loadavg"
+
+    @property
+    def uptime(self) -> Path:
+        return self.root / "proc" / "uptime"
 
     @property
     def units(self) -> Path:
