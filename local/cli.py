@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from local import control, damaged
-from local.facts import USER_ERROR
+from local.facts import USER_ERROR, isolation
 from local.home import INTERRUPTION, Home, LocalError, Project
 from local.launching import Wanted
 
@@ -117,15 +117,18 @@ def _start(args: argparse.Namespace) -> int:
 
 
 def _say_started(args: argparse.Namespace, found: control.Running, said: str) -> None:
-    facts = {"url": found.facts.url, "http_url": found.facts.http_url, "pid": found.facts.pid}
+    facts: dict[str, Any] = {"url": found.facts.url, "http_url": found.facts.http_url, "pid": found.facts.pid}
     # The next port may be taken; only this tells which one plain http got instead.
     sentences = [
         f"The embedded AWS {said} at {found.url}, its HTTP APIs also at {found.facts.http_url}; `python -m local env` "
-        "prints what clients need."
+        "prints what clients need.",
+        *isolation(found.facts.not_isolated),
     ]
     if harm := len(damaged.read(found.home)):
         sentences[0] += f" Objects in S3 that the disk has damaged: {harm}; `python -m local status` names them."
-    _say(args, {**facts, "started_now": said == "started", "damaged_objects": harm}, sentences)
+    started_now = said == "started"
+    facts |= {"started_now": started_now, "damaged_objects": harm, "not_isolated": found.facts.not_isolated}
+    _say(args, facts, sentences)
     sys.stdout.flush()
 
 

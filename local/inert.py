@@ -22,15 +22,6 @@ ACCEPTED_WITHOUT_EFFECT = (
         "instances",
         "files lie on this machine's disk, so that there is no volume to encrypt; they are described as asked for",
     ),
-    Inert(
-        "EnableNetworkIsolation of a model or a job",
-        "a container is a process here and shares this machine's network; an isolated job gets no credentials",
-    ),
-    Inert(
-        "EnableInterContainerTrafficEncryption of a job",
-        "its instances talk to each other over this machine's loopback alone",
-    ),
-    Inert("InputMode FastFile of a channel", "its objects are files before the job begins, as in File"),
     Inert("ModelDataDownloadTimeoutInSeconds", "the model is on this machine already"),
     Inert("CodeBuild projects", "kept and described; a build needs Docker, so images come from the registry file"),
     Inert(

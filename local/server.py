@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, TYPE_CHECKING
 
-from local import process_group
+from local import isolation, process_group
 from local.facts import ALREADY_RUNNING, USER_ERROR, Facts
 from local.gateway import Gateway
 from local.home import Home, LocalError
@@ -201,6 +201,7 @@ def _serve(settings: Settings, secure: socket.socket, plain: socket.socket) -> N
         region=settings.region,
         images=str(settings.images) if settings.images else None,
         clock=settings.clock,
+        not_isolated=isolation.why_not(),
     )
     # One line a service and save otherwise, every few seconds.
     logging.getLogger("persistence").setLevel(logging.WARNING)

@@ -11,6 +11,7 @@ import botocore.session
 
 from local import damaged
 from local.control import Running, environment
+from local.facts import isolation
 from local.home import VOLUME
 from local.inert import ACCEPTED_WITHOUT_EFFECT
 from local.process_group import members
@@ -31,6 +32,7 @@ def status(running: Running) -> dict[str, Any]:
         "log": str(running.home.log),
         "images": facts.images,
         "clock": facts.clock,
+        "not_isolated": facts.not_isolated,
         "memory_mb": memory_mb(facts.pid),
         "damaged_objects": [asdict(one) for one in damaged.read(running.home)],
         **_contents(running),
@@ -159,6 +161,7 @@ def sentences(found: dict[str, Any]) -> list[str]:
     if found["clock"] != 1:
         lines.append(f"  clock     CloudWatch and scaling live {found['clock']:g} times as fast as this machine")
     lines += [f"  damaged   {damaged.Damage(**one)}" for one in found["damaged_objects"]]
+    lines += [f"  {sentence}" for sentence in isolation(found["not_isolated"])]
     for stack in found["stacks"]:
         lines.append(f"  stack     {stack['name']}: {stack['status']}")
     for endpoint in found["endpoints"]:

@@ -110,7 +110,7 @@ class Embedded:
         self.client("s3").put_object(Bucket=bucket, Key=key, Body=body, **more)
         return f"s3://{bucket}/{key}"
 
-    def model(self, role: str | None = None, image: str = AWS_IMAGE, **behaviour: Any) -> str:
+    def model(self, role: str | None = None, image: str = AWS_IMAGE, isolated: bool = False, **behaviour: Any) -> str:
         """A model whose container behaves so, under a role that may do everything unless another is given."""
         name, bucket = fresh("model"), self.bucket()
         url = self.put(bucket, "model.tar.gz", artefact(**behaviour))
@@ -118,6 +118,7 @@ class Embedded:
             ModelName=name,
             ExecutionRoleArn=role or self.role(ALLOW_ALL),
             PrimaryContainer={"Image": image, "ModelDataUrl": url},
+            EnableNetworkIsolation=isolated,
         )
         return name
 

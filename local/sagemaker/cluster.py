@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local.authority import Credentials
+from local.isolation import CannotIsolate, Network, network
 from local.sagemaker.container_log import ContainerLog
 from local.sagemaker.host import Host
 from local.sagemaker.jobs import Job, JobFailed
@@ -40,12 +41,18 @@ class Cluster:
 
     job: Job
     grace_seconds: float
+    isolated: bool = False
     hosts: list[Host] = field(default_factory=list)
+    _network: Network | None = None
     _logs: list[ContainerLog] = field(default_factory=list)
 
     def make(self, count: int, folders: Sequence[str]) -> None:
+        try:
+            self._network = network(self.isolated)
+        except CannotIsolate as error:
+            raise JobFailed(f"InternalServerError: The job's containers cannot be isolated: {error}.") from error
         self.hosts = [
-            Host(address, number, self.job.folder / f"algo-{number}")
+            Host(address, number, self.job.folder / f"algo-{number}", self._network)
             for number, address in enumerate(addresses(count), start=1)
         ]
         for host in self.hosts:
@@ -121,6 +128,9 @@ class Cluster:
         for thread in endings:
             thread.join()
         self._logs = []
+        if self._network is not None:
+            self._network.close()
+            self._network = None
 
     def failure(self, *names: str) -> str:
         """The first instance that ended badly, in the job's own words or by its exit status."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local import process_group
+from local.isolation import Network
 from local.sagemaker.instance import MACHINE, LaunchFailed
 
 BASE_DIR = "SAGEMAKER_BASE_DIR"
@@ -30,6 +31,8 @@ class Host:
     name: str
     number: int
     folder: Path
+    # The job's own, which its instances share, where they may reach nothing else.
+    network: Network | None = None
     process: "subprocess.Popen[bytes] | None" = None
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -74,7 +77,7 @@ class Host:
         self.environment = {**machine, **own, "PYTHONUNBUFFERED": "1", **environment, BASE_DIR: str(self.base)}
         try:
             with self.log.open("ab") as log:
-                self.process = subprocess.Popen(
+                self.process = (self.network.popen if self.network else subprocess.Popen)(
                     words,
                     cwd=folder,
                     env=self.environment,

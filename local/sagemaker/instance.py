@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local.images import Image
+from local.isolation import CannotIsolate, Network, network
 from local.sagemaker.container_log import ContainerLog
 
 PING_SECONDS = 2.0
@@ -22,6 +23,8 @@ STOP_SECONDS = 30.0
 # What a process needs of the machine to start at all; the container's own environment comes on top.
 MACHINE = ("PATH", "LANG", "LC_ALL", "TZ")
 LOG_LIMIT_BYTES = 8 * 1024 * 1024
+# AWS's own, which is free in a network of its own.
+ISOLATED_PORT = 8080
 
 
 class LaunchFailed(Exception):
@@ -47,6 +50,9 @@ class Instance:
     python: str
     # Where its log goes besides its file.
     delivery: ContainerLog | None = None
+    # Whether it may reach nothing; then its network is its own, where the machine can.
+    isolated: bool = False
+    network: Network | None = None
     port: int = 0
     process: "subprocess.Popen[bytes] | None" = None
     outstanding: int = 0
@@ -65,7 +71,11 @@ class Instance:
         return self.process is not None and self.process.poll() is None
 
     def start(self) -> None:
-        self.port = _free_port()
+        try:
+            self.network = network(self.isolated)
+        except CannotIsolate as error:
+            raise LaunchFailed(f"The container of variant {self.variant} cannot be isolated: {error}.") from error
+        self.port = _free_port() if self.network is None else ISOLATED_PORT
         model = self.folder / "ml" / "model"
         arguments = self.image.arguments(python=self.python, model_dir=str(model), port=str(self.port))
         scratch = self.folder / "tmp"
@@ -79,7 +89,7 @@ class Instance:
             self.log.unlink()
         try:
             with self.log.open("ab") as log:
-                self.process = subprocess.Popen(
+                self.process = (self.network.popen if self.network else subprocess.Popen)(
                     arguments,
                     cwd=self.image.folder,
                     env=environment,
@@ -132,11 +142,15 @@ class Instance:
                     return self._exchange(connection, method, path, headers, body, limit_seconds)
                 except (ConnectionError, http.client.RemoteDisconnected, http.client.CannotSendRequest):
                     connection.close()
-            fresh = http.client.HTTPConnection("127.0.0.1", self.port, timeout=limit_seconds)
-            return self._exchange(fresh, method, path, headers, body, limit_seconds)
+            return self._exchange(self._connection(limit_seconds), method, path, headers, body, limit_seconds)
         finally:
             with self._lock:
                 self.outstanding -= 1
+
+    def _connection(self, limit_seconds: float) -> http.client.HTTPConnection:
+        if self.network is None:
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=limit_seconds)
+        return _Inside(self.network, self.port, limit_seconds)
 
     def _exchange(  # noqa: PLR0917 - the request, and where it goes
         self,
@@ -178,6 +192,8 @@ class Instance:
                 self._idle.pop().close()
         if self.delivery is not None:
             self.delivery.stop()
+        if self.network is not None:
+            self.network.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def drain(self, limit_seconds: float) -> None:
@@ -185,6 +201,17 @@ class Instance:
         until = time.monotonic() + limit_seconds
         while self.outstanding and time.monotonic() < until:
             time.sleep(0.02)
+
+
+class _Inside(http.client.HTTPConnection):
+    """To a port of a network that this process is not in."""
+
+    def __init__(self, network: Network, port: int, limit_seconds: float) -> None:
+        super().__init__("127.0.0.1", port, timeout=limit_seconds)
+        self._network = network
+
+    def connect(self) -> None:
+        self.sock = self._network.connect(self.port, self.timeout)
 
 
 def _free_port() -> int:

@@ -50,14 +50,18 @@ class Launcher:
     def _variant(self, scope: Scope, endpoint: str, variant: Document) -> VariantFleet:
         model, name = variant["Model"], variant["VariantName"]
         role, container = model["ExecutionRoleArn"], model["PrimaryContainer"]
+        isolated = model.get("EnableNetworkIsolation", False)
 
         def launch() -> Instance:
             credentials = self._credentials(scope, endpoint, role)
             image = self._pull(scope, container["Image"], credentials)
             folder = self.folder / endpoint / f"{name}-{uuid.uuid4().hex[:12]}"
             (folder / "ml" / "model").mkdir(parents=True)
+            # An isolated container reaches nothing, so that it gets nobody's credentials either.
+            reach = {} if isolated else {**self.gateway, **credentials.environment()}
+            environment = {**container.get("Environment", {}), **reach}
             instance = Instance(
-                f"i-{folder.name[-12:]}", name, image, folder, self._environment(container, credentials), sys.executable
+                f"i-{folder.name[-12:]}", name, image, folder, environment, sys.executable, isolated=isolated
             )
             instance.delivery = ContainerLog(
                 instance.log,
@@ -111,9 +115,6 @@ class Launcher:
         fetch(url, role, s3_client(credentials, self.gateway), archive)
         unpack(archive, folder / "ml" / "model")
         archive.unlink()
-
-    def _environment(self, container: Document, credentials: Credentials) -> dict[str, str]:
-        return {**container.get("Environment", {}), **self.gateway, **credentials.environment()}
 
     def _keep_log(self, endpoint: str, variant: str, log: bytes) -> None:
         """What a failed launch said outlives it: the FailureReason names this file."""

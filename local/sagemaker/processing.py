@@ -16,6 +16,7 @@ from local.sagemaker.keys import require_volume_key
 from local.sagemaker.names import not_available, validation
 from local.sagemaker.pull import pull
 from local.sagemaker.store import Store
+from local.sagemaker.training_request import ENCRYPTION, encrypts_in_vain
 
 LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
 FOLDERS = ("config", "processing")
@@ -71,7 +72,8 @@ class Processing:
         self.jobs = jobs
         self.job = job
         self.request = job.document()
-        self.cluster = Cluster(job, jobs.clock.pause(GRACE_SECONDS))
+        self.isolated = self.request.get("NetworkConfig", {}).get("EnableNetworkIsolation", False)
+        self.cluster = Cluster(job, jobs.clock.pause(GRACE_SECONDS), self.isolated)
 
     def run(self) -> Document:
         request = self.request
@@ -141,8 +143,7 @@ class Processing:
                 host.kill()
 
     def _environment(self, credentials: Credentials, host: Host) -> dict[str, str]:
-        isolated = self.request.get("NetworkConfig", {}).get("EnableNetworkIsolation", False)
-        reach = {} if isolated else {**self.jobs.gateway, **credentials.environment()}
+        reach = {} if self.isolated else {**self.jobs.gateway, **credentials.environment()}
         return {
             **host.told(self.request.get("Environment", {})),
             **reach,
@@ -169,7 +170,10 @@ class Processing:
 def _faults(params: Document) -> Iterator[str]:
     if params.get("ExperimentConfig"):
         yield "ExperimentConfig"
-    if params["ProcessingResources"]["ClusterConfig"].get("InstancePreferences"):
+    cluster = params["ProcessingResources"]["ClusterConfig"]
+    if encrypts_in_vain(params.get("NetworkConfig", {}), cluster.get("InstanceCount", 1)):
+        yield ENCRYPTION
+    if cluster.get("InstancePreferences"):
         yield "ClusterConfig.InstancePreferences"
     if not params["AppSpecification"].get("ContainerEntrypoint"):
         yield "no ContainerEntrypoint (an image's own)"

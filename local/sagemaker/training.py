@@ -140,7 +140,8 @@ class Attempt:
         self.seconds = 0.0
         self.request = job.document()
         self.metrics: MetricLines | None = None
-        self.cluster = Cluster(job, jobs.clock.pause(GRACE_SECONDS))
+        isolated = self.request["EnableNetworkIsolation"]
+        self.cluster = Cluster(job, jobs.clock.pause(GRACE_SECONDS), isolated)
 
     def run(self) -> Ending:
         request, algorithm = self.request, self.request["AlgorithmSpecification"]

@@ -37,6 +37,8 @@ NEEDED = (
     ("OutputDataConfig", "S3OutputPath"),
 )
 
+ENCRYPTION = "EnableInterContainerTrafficEncryption of several instances without EnableNetworkIsolation"
+
 
 def refuse(params: Document) -> None:
     """Also of a tuning job's trials, which have the same shape."""
@@ -56,6 +58,8 @@ def _faults(params: Document) -> Iterator[str]:
     yield from [name for name in UNAVAILABLE if params.get(name)]
     yield from [f"AlgorithmSpecification.{name}" for name in UNAVAILABLE_ALGORITHM if algorithm.get(name)]
     yield from [f"ResourceConfig.{name}" for name in UNAVAILABLE_RESOURCES if resources.get(name)]
+    if encrypts_in_vain(params, resources["InstanceCount"]):
+        yield ENCRYPTION
     if algorithm["TrainingInputMode"] == "Pipe":
         yield "TrainingInputMode Pipe"
     if params["OutputDataConfig"].get("CompressionType") == "NONE":
@@ -77,6 +81,12 @@ def _refuse_spot(params: Document) -> None:
             f"Invalid MaxWaitTimeInSeconds {wait}. It must be present and be greater than or equal to "
             f"MaxRuntimeInSeconds {run}."
         )
+
+
+def encrypts_in_vain(flags: Document, instances: int) -> bool:
+    """Nobody else is in the network of an isolated job; others talk where this machine's root could listen."""
+    asked = flags.get("EnableInterContainerTrafficEncryption", False)
+    return bool(asked and instances > 1 and not flags.get("EnableNetworkIsolation"))
 
 
 def _at(document: Any, path: tuple[str, ...]) -> Any:  # noqa: ANN401 - any JSON value

@@ -111,7 +111,8 @@ class TransformJobs:
         if not image.command:
             raise LaunchFailed(f"The image '{container['Image']}' serves nothing: its registry entry has no command")
         # An isolated container reaches nothing, so that it gets nobody's credentials either.
-        reach = {} if model.get("EnableNetworkIsolation") else {**self.jobs.gateway, **credentials.environment()}
+        isolated = model.get("EnableNetworkIsolation", False)
+        reach = {} if isolated else {**self.jobs.gateway, **credentials.environment()}
         environment = {
             **container.get("Environment", {}),
             **request.get("Environment", {}),
@@ -122,7 +123,9 @@ class TransformJobs:
             for number in range(1, request["TransformResources"]["InstanceCount"] + 1):
                 folder = job.folder / f"instance-{number}"
                 (folder / "ml" / "model").mkdir(parents=True)
-                instance = Instance(f"i-{number}", "transform", image, folder, environment, sys.executable)
+                instance = Instance(
+                    f"i-{number}", "transform", image, folder, environment, sys.executable, isolated=isolated
+                )
                 instance.delivery = ContainerLog(
                     instance.log,
                     LOG_GROUP,

@@ -260,6 +260,10 @@ def test_interrupting_what_does_not_run_is_a_sentence(embedded, capsys):
         ({"DebugHookConfig": {"S3OutputPath": "s3://b/d"}}, "DebugHookConfig is not available"),
         ({"InputDataConfig": [{**channel("a", "s3://b/"), "InputMode": "Pipe"}]}, "InputMode Pipe is not available"),
         ({"InputDataConfig": [channel("a", "s3://b/"), channel("a", "s3://c/")]}, "names must be unique"),
+        (
+            {"EnableInterContainerTrafficEncryption": True, "resources": {"InstanceCount": 2}},
+            "of several instances without EnableNetworkIsolation is not available",
+        ),
         ({"resources": {"KeepAlivePeriodInSeconds": 60}}, "KeepAlivePeriodInSeconds is not available"),
         ({"output": {"CompressionType": "NONE"}}, "CompressionType NONE is not available"),
         ({"EnableManagedSpotTraining": True}, "MaxWaitTimeInSeconds None. It must be present"),

@@ -6,11 +6,13 @@ import http.client
 import json
 import ssl
 import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import urllib3
 
+from local.isolation import why_not
 from ops import cdk
 from tests.system.deployed import API, SERVING, Deployed
 
@@ -27,6 +29,17 @@ def test_api_names_what_the_picture_shows(deployed):
     assert answer.status == 200
     assert answer.json()["predictions"][0]["label"] == deployed.sample.stem
     assert answer.json()["variant"] == "primary"
+
+
+@pytest.mark.skipif(why_not() is not None, reason=f"this machine makes no network for a container: {why_not()}")
+def test_endpoints_container_has_no_network_but_its_own_loopback_and_nobodys_keys(deployed):
+    folder = deployed.running.home.instances / deployed.endpoint
+    pids = [json.loads(path.read_text())["pid"] for path in folder.glob("*/instance.json")]
+    assert pids
+    for pid in pids:
+        interfaces = [line.split(":")[0].strip() for line in Path(f"/proc/{pid}/net/dev").read_text().splitlines()[2:]]
+        assert interfaces == ["lo"]
+        assert b"AWS_SECRET_ACCESS_KEY" not in Path(f"/proc/{pid}/environ").read_bytes()
 
 
 def readings(deployed, metric, **dimensions):

@@ -7,6 +7,7 @@ import argparse
 import http.server
 import json
 import os
+import socket
 import sys
 import time
 from pathlib import Path
@@ -20,6 +21,15 @@ if "say" in behaviour:
     print(behaviour["say"], flush=True)
 if behaviour.get("exit"):
     sys.exit("this model cannot be loaded")
+
+
+def reached(host, port):
+    """The empty text, or why not."""
+    try:
+        socket.create_connection((host, int(port)), timeout=2).close()
+    except OSError as error:
+        return str(error)
+    return ""
 
 
 class Container(http.server.BaseHTTPRequestHandler):
@@ -51,6 +61,7 @@ class Container(http.server.BaseHTTPRequestHandler):
             "headers": {key.lower(): value for key, value in self.headers.items()},
             "environment": dict(os.environ) if wanted.get("environment") else os.environ.get("GREETING"),
             "bytes": len(body),
+            "reached": {one: reached(*one.rsplit(":", 1)) for one in wanted.get("reach", [])},
         }
         self.answer(200, json.dumps(seen).encode())
 
