@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from local.records import Document, Records, Scope
 from local.shapes import ShapeError, output, service_model, validate
@@ -54,6 +54,8 @@ class Operation:
     resources: Callable[[Call], Iterable[str]] = lambda call: ("*",)
     context: Callable[[Call], Document] = lambda call: {}
     """The condition keys that the action has beside those of every request."""
+    resource_context: Callable[[Call, str], Document] = lambda call, resource: {}
+    """Those that each of its resources has."""
 
 
 class JsonService:
@@ -79,7 +81,8 @@ class JsonService:
             raise AwsError("UnknownOperationException", f"{call.operation} is not available in the embedded AWS.")
         # Authorised before validated, as on AWS: who may not call learns nothing about the arguments.
         for resource in operation.resources(call):
-            call.authority.require(f"{self.iam_prefix}:{call.operation}", resource, operation.context(call))
+            context = {**operation.context(call), **operation.resource_context(call, resource)}
+            call.authority.require(f"{self.iam_prefix}:{call.operation}", resource, context)
         try:
             validate(self.name, call.operation, call.params)
         except ShapeError as error:
@@ -127,40 +130,3 @@ def spaced(kind: str) -> str:
 
 def now() -> float:
     return round(time.time(), 3)
-
-
-# Where AWS's documents name another order than the newest first.
-OLDEST_FIRST = (
-    "ModelPackageGroupSummaryList",
-    "ModelPackageSummaryList",
-    "ProcessingJobSummaries",
-    "TrainingJobSummaries",
-)
-BY_NAME = ("HyperParameterTuningJobSummaries", "NotebookInstances")
-
-
-def listing(documents: list[Document], key: str, params: Document, sort_by: str = "CreationTime") -> Document:
-    """One page of a List call, as its parameters say: filters by name and time, the order, MaxResults, NextToken."""
-    contains = params.get("NameContains", "")
-    found = [document for document in documents if contains in str(document.get("_name", ""))]
-    if "CreationTimeAfter" in params:
-        found = [document for document in found if document["CreationTime"] >= params["CreationTimeAfter"]]
-    if "CreationTimeBefore" in params:
-        found = [document for document in found if document["CreationTime"] <= params["CreationTimeBefore"]]
-    by = params.get("SortBy") or ("Name" if key in BY_NAME else sort_by)
-    order = params.get("SortOrder") or ("Ascending" if key in (*OLDEST_FIRST, *BY_NAME) else "Descending")
-    found.sort(key=lambda document: _rank(document, by, sort_by), reverse=order == "Descending")
-    start, size = int(params.get("NextToken", 0)), int(params.get("MaxResults", 100))
-    answer: dict[str, Any] = {key: found[start : start + size]}
-    if start + size < len(found):
-        answer["NextToken"] = str(start + size)
-    return answer
-
-
-def _rank(document: Document, by: str, otherwise: str) -> Any:  # noqa: ANN401 - a name, a time or a status
-    """What a document is sorted by; what it does not know of itself, it is not sorted by."""
-    if by == "Name":
-        return str(document.get("_name", ""))
-    if by == "Status":
-        return next((str(value) for name, value in document.items() if name.endswith("Status")), "")
-    return document.get(by, document[otherwise])

@@ -6,6 +6,7 @@ One number bounds all jobs together; it stands for each type and kind of job, si
 from typing import Any
 
 from local.json_service import AwsError, Call, JsonService, Operation
+from local.listing import page
 from local.records import Document, Scope
 from local.shapes import service_model
 
@@ -16,7 +17,6 @@ USAGES = {
     "transform job usage": "TransformInstanceType",
 }
 SAGEMAKER = "sagemaker"
-PAGE = 100
 
 
 class ServiceQuotas:
@@ -31,11 +31,7 @@ class ServiceQuotas:
 
     def _list(self, call: Call) -> Document:
         found = self._quotas(call.scope) if call.params["ServiceCode"] == SAGEMAKER else []
-        start, size = int(call.params.get("NextToken", 0)), int(call.params.get("MaxResults", PAGE))
-        answer: Document = {"Quotas": found[start : start + size]}
-        if start + size < len(found):
-            answer["NextToken"] = str(start + size)
-        return answer
+        return page(found, "Quotas", call.params, refusal="InvalidPaginationTokenException")
 
     def _get(self, call: Call) -> Document:
         service, code = call.params["ServiceCode"], call.params["QuotaCode"]

@@ -4,7 +4,8 @@ import functools
 from collections.abc import Callable
 
 from local.authority import CannotAssume, assume_role
-from local.json_service import Call, JsonService, Operation, listing, now
+from local.json_service import Call, JsonService, Operation, now
+from local.listing import listing
 from local.records import Document
 from local.sagemaker.names import SERVICE_PRINCIPAL, arn, not_available, validation
 from local.sagemaker.serverless import refuse_config

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.clock import Clock
-from local.json_service import Call, JsonService, Operation, listing, now
+from local.json_service import Call, JsonService, Operation, now
+from local.listing import listing
 from local.records import Document, Scope
 from local.sagemaker.alarms import RoleAlarms, refuse_missing
 from local.sagemaker.capture import Capture

@@ -19,7 +19,8 @@ from typing import Any, Protocol
 from local.authority import CannotAssume, Credentials, assume_role
 from local.clock import Clock
 from local.images import ImageRegistry
-from local.json_service import AwsError, Call, JsonService, Operation, listing, now
+from local.json_service import AwsError, Call, JsonService, Operation, now
+from local.listing import listing
 from local.records import Document, Records, Scope
 from local.sagemaker.control_plane import named, put_tags
 from local.sagemaker.instance import LaunchFailed

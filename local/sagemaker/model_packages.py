@@ -2,7 +2,8 @@
 
 import functools
 
-from local.json_service import AwsError, Call, JsonService, Operation, listing, now
+from local.json_service import AwsError, Call, JsonService, Operation, now
+from local.listing import listing
 from local.records import Document
 from local.sagemaker import condition_keys
 from local.sagemaker.control_plane import named

@@ -1,7 +1,8 @@
 """SageMaker's calls about notebook instances: made, described, listed, changed, and opened in Jupyter."""
 
 from local.authority import CannotAssume, assume_role
-from local.json_service import Call, JsonService, Operation, listing, now
+from local.json_service import Call, JsonService, Operation, now
+from local.listing import listing
 from local.records import Document
 from local.sagemaker.control_plane import named, put_tags, tags_of
 from local.sagemaker.jupyter import NoJupyter

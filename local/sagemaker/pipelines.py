@@ -9,7 +9,8 @@ import string
 import threading
 
 from local.authority import CannotAssume, assume_role
-from local.json_service import AwsError, Call, JsonService, Operation, listing, now
+from local.json_service import AwsError, Call, JsonService, Operation, now
+from local.listing import listing
 from local.records import Document
 from local.sagemaker import pipeline_definition
 from local.sagemaker.control_plane import put_tags

@@ -6,7 +6,8 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field
 
-from local.json_service import AwsError, Call, Operation, listing, now
+from local.json_service import AwsError, Call, Operation, now
+from local.listing import listing
 from local.records import Document
 from local.sagemaker import condition_keys, search, training_request
 from local.sagemaker.control_plane import named

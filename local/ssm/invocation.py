@@ -5,13 +5,13 @@ import os
 import signal
 import threading
 import time
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 
 from local import process_group
 from local.ec2.machine import Machine
 from local.records import Document
+from local.ssm.command import written
 
 COMMAND = "EMBEDDED_AWS_COMMAND"
 # The agent's program that runs a document, by whose name a box knows that it is at work.
@@ -21,6 +21,8 @@ LOOK_EVERY_SECONDS, KILL_SECONDS = 0.05, 5.0
 # What GetCommandInvocation shows; the rest goes to S3 where that is asked for.
 OUTPUT_CHARACTERS, ERROR_CHARACTERS = 24_000, 8_000
 TRUNCATED = "\n---Output truncated---"
+# The code of what the agent had to end.
+ENDED_BY_AGENT = 137
 STEP = "0.awsrunShellScript"
 
 
@@ -32,7 +34,7 @@ class Invocation:
     command: str
     parameters: dict[str, list[str]]
     timeout_seconds: float
-    cancelled: threading.Event = field(default_factory=threading.Event)
+    cancelled: threading.Event
 
     @property
     def folder(self) -> Path:
@@ -50,7 +52,7 @@ class Invocation:
         ended = time.time()
         return {
             "Status": status,
-            "StatusDetails": "Execution Timed Out" if status == "TimedOut" else status,
+            "StatusDetails": "ExecutionTimedOut" if status == "TimedOut" else status,
             "ResponseCode": code,
             "ExecutionEndDateTime": written(ended),
             "ExecutionElapsedTime": f"PT{ended - began:.3f}S",
@@ -75,7 +77,7 @@ class Invocation:
                 if ending is not None:
                     self._kill()
                     process.wait()
-                    return ending, -1
+                    return ending, ENDED_BY_AGENT
                 self.cancelled.wait(LOOK_EVERY_SECONDS)
         code = process.returncode if process.returncode >= 0 else 128 - process.returncode
         return ("Success" if code == 0 else "Failed"), code
@@ -99,7 +101,3 @@ def _shown(path: Path, characters: int) -> str:
     if len(text) <= characters and path.stat().st_size <= 4 * characters:
         return text
     return text[: characters - len(TRUNCATED)] + TRUNCATED
-
-
-def written(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

@@ -35,7 +35,7 @@ def test_a_command_that_runs_too_long_is_ended_with_all_it_started(box):
     began = time.monotonic()
     late = box.result(box.send("sleep 607 & sleep 607", parameters={"executionTimeout": ["1"]}))
     assert time.monotonic() - began < 30
-    assert (late["Status"], late["StatusDetails"], late["ResponseCode"]) == ("TimedOut", "Execution Timed Out", -1)
+    assert (late["Status"], late["StatusDetails"], late["ResponseCode"]) == ("TimedOut", "ExecutionTimedOut", 137)
     assert box.said("ls /proc") != ""
     assert box.said("pgrep -f 'sleep 607' || echo none").endswith("none")
 
@@ -105,6 +105,42 @@ def test_the_tags_of_an_instance_may_be_the_condition(embedded, box):
         else:
             with pytest.raises(ClientError, match="AccessDenied"):
                 box.send("true", keys=keys)
+
+
+def test_systems_managers_own_key_for_tags_is_a_condition_too(embedded, box):
+    embedded.client("ec2").create_tags(Resources=[box.identity], Tags=[{"Key": "Crew", "Value": "a"}])
+    document = statement("ssm:SendCommand", DOCUMENT)
+    for crew in ("b", "a"):
+        condition = {"StringEquals": {"ssm:resourceTag/Crew": [crew]}}
+        keys = embedded.acting(
+            document, statement("ssm:SendCommand", "arn:aws:ec2:*:*:instance/*", Condition=condition)
+        )
+        if crew == "a":
+            assert box.result(box.send("true", keys=keys))["Status"] == "Success"
+        else:
+            with pytest.raises(ClientError, match="AccessDenied"):
+                box.send("true", keys=keys)
+
+
+def test_a_tag_that_no_instance_has_ends_the_command_at_once(embedded):
+    sent = embedded.client("ssm").send_command(
+        Targets=[{"Key": "tag:nobody", "Values": ["has it"]}],
+        DocumentName="AWS-RunShellScript",
+        Parameters={"commands": ["true"]},
+    )["Command"]
+    assert (sent["Status"], sent["StatusDetails"], sent["TargetCount"]) == ("Failed", "NoInstancesInTag", 0)
+
+
+@pytest.mark.parametrize("token", ["x", "-1", "1e3", "9" * 5000, "8000000"])
+def test_a_token_of_nobodys_is_the_documented_error(embedded, token):
+    ssm = embedded.client("ssm")
+    for ask in (ssm.list_commands, ssm.list_command_invocations, ssm.describe_instance_information):
+        with pytest.raises(ClientError, match="InvalidNextToken.*none that this call has answered"):
+            ask(NextToken=token)
+    with pytest.raises(ClientError, match="InvalidPaginationTokenException|does not match"):
+        embedded.client("service-quotas").list_service_quotas(ServiceCode="sagemaker", NextToken=token[:2000])
+    with pytest.raises(ClientError, match="ValidationException.*none that this call has answered"):
+        embedded.client("sagemaker").list_models(NextToken=token)
 
 
 def test_an_agent_whose_role_may_not_report_is_not_online(embedded):
