@@ -1,6 +1,7 @@
 """SageMaker's calls about lifecycle configurations: the scripts that a notebook instance runs at its start."""
 
-from local.json_service import Call, JsonService, Operation, listing, now
+from local.json_service import Call, JsonService, Operation, now
+from local.listing import listing
 from local.records import Document
 from local.sagemaker.control_plane import named, put_tags
 from local.sagemaker.names import arn, validation
