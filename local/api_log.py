@@ -1,4 +1,5 @@
-"""HTTP API access logs: a stage's format rendered for each request, written to its log group behind the answer.
+"""HTTP API access logs: a stage's format rendered for each request, written to its log group behind the answer; and
+each request counted in CloudWatch.
 
 What the variables mean: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html
 """
@@ -18,7 +19,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local import joints
+from local.api_metrics import ApiMetrics
 from local.joints import HttpApi
+from local.records import Scope
 
 # MiniStack is untyped: its functions and what they answer.
 Foreign = Any
@@ -79,7 +82,8 @@ def watch_integrations() -> None:
 class ApiLogs:
     """The lines that wait to be written. All on the server's loop, where MiniStack writes what callers put."""
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: ApiMetrics) -> None:
+        self._metrics = metrics
         self._waiting: deque[Line] = deque()
         self._dropped = 0
         self._due: asyncio.TimerHandle | None = None
@@ -110,10 +114,22 @@ class ApiLogs:
         if answer is None or api is None:
             return answer
         status, given, body = answer
+        self._measure(exchange, api, status)
         if api.log_group_arn and api.log_format:
             self._offer(Line(api, exchange.began, _values(exchange, api, method, headers, status, body)))
         # The same id as in the log and in the function's event.
         return status, {**given, "apigw-requestid": exchange.request_id}, body
+
+    def _measure(self, exchange: Exchange, api: HttpApi, status: int) -> None:
+        waited = exchange.integration.get("integrationLatency")
+        self._metrics.publish(
+            Scope(api.account, api.region),
+            api.api_id,
+            api.stage,
+            status,
+            float(_milliseconds(exchange.clock)),
+            float(waited) if waited is not None else None,
+        )
 
     def _offer(self, line: Line) -> None:
         if len(self._waiting) >= WAITING_LIMIT:

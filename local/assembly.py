@@ -15,6 +15,7 @@ from local import (
     http_api_rules,
     identity_provider,
     interrupted,
+    invoked_aliases,
     joints,
     joints_cloudformation,
     joints_cloudwatch,
@@ -26,10 +27,14 @@ from local import (
 )
 from local.alarms import Alarms
 from local.api_log import ApiLogs, watch_integrations
+from local.api_metrics import ApiMetrics
 from local.authority import KeyAuthority
 from local.autoscaling import Autoscaling, is_scaled
 from local.clock import Clock
 from local.cloudformation import autoscaling_types, sagemaker_types
+from local.codedeploy import types as codedeploy_types
+from local.codedeploy.control_plane import codedeploy_service
+from local.codedeploy.deployments import Deployments
 from local.disk import Disk
 from local.ec2 import images as ec2_images
 from local.ec2 import requests as ec2_requests
@@ -39,8 +44,10 @@ from local.ec2.metrics import MachineMetrics
 from local.embedded_metrics import EmbeddedMetrics
 from local.images import ImageRegistry
 from local.json_service import AwsError, HttpAnswer, JsonService, error_answer
+from local.lambda_metrics import LambdaMetrics
 from local.object_check import ObjectCheck
 from local.provisioned import ProvisionedConcurrency
+from local.readings import Readings
 from local.records import Scope
 from local.registry_images import RegistryImages
 from local.resource_tags import ResourceTags
@@ -140,8 +147,10 @@ class Assembly:
         self._invocations = ThreadPoolExecutor(INVOCATIONS_AT_ONCE, thread_name_prefix="invoke-endpoint")
         self._types_added = False
         self.roles = StackRoles(self._add_types)
-        self.api_logs = ApiLogs()
         self.objects = ObjectCheck(settings.home)
+        self.readings = Readings(self.clock)
+        self.api_logs = ApiLogs(ApiMetrics(self.readings))
+        self.deployments = Deployments(codedeploy_service(), self.clock)
         self._install(settings, bundle, images)
         self.s3_access_log = S3AccessLog(joints.asgi())
         self.application = self.s3_access_log
@@ -159,6 +168,8 @@ class Assembly:
         self.alarms.install()
         EmbeddedMetrics(self.clock).install()
         self.provisioned.install()
+        invoked_aliases.install()
+        LambdaMetrics(self.readings).install()
         ec2_requests.install()
         ec2_images.publish()
         self.machines.install()
@@ -167,7 +178,7 @@ class Assembly:
         joints.add_state("clock", self.clock)
         RegistryImages(images).install()
         quotas = ServiceQuotas(self.jobs.limit)
-        for service in (self.hosting, self.autoscaling.service, quotas.service):
+        for service in (self.hosting, self.autoscaling.service, self.deployments.service, quotas.service):
             joints.add_service(service.name, service.target_prefix, self._handler(service), service.records)
         commands = self.run_command
         handler = self._handler(commands.service)
@@ -183,6 +194,9 @@ class Assembly:
             self._types_added = True
             hardening.complete_cloudformation()
             self.provisioned.complete_cloudformation()
+            joints_cloudformation.know_update_policies()
+            codedeploy_types.move_aliases_by_deployments(self.deployments)
+            joints_cloudformation.add_resource_types(codedeploy_types.resource_types(self.deployments))
             joints_cloudformation.add_resource_types(sagemaker_types(self.hosting, self.endpoints))
             joints_cloudformation.add_resource_types({"AWS::SageMaker::Pipeline": pipeline_type(self.hosting)})
             joints_cloudformation.add_resource_types(autoscaling_types(self.autoscaling.service))
@@ -228,6 +242,7 @@ class Assembly:
     async def _scale(self) -> None:
         self.endpoints.publish_metrics()
         self.queues.publish()
+        self.readings.publish()
         self.alarms.judge()
         self.scaler.tick()
         self.machine_metrics.publish()
@@ -256,6 +271,7 @@ class Assembly:
         self.run_command.resume()
         self.jobs.resume()
         self.pipelines.resume()
+        self.deployments.resume()
         self.queues.start()
 
     def save(self) -> bool:
@@ -265,6 +281,7 @@ class Assembly:
 
     def stop(self) -> None:
         self.queues.stop()
+        self.deployments.stop()
         self.pipelines.stop()
         self.run_command.stop()
         self.machines.stop()

@@ -90,6 +90,9 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
     "services.eventbridge:_invoke_target": ("target", "event", "rule", "view"),
     "services.eventbridge:_dispatch_to_lambda": ("arn", "payload"),
     "services.lambda_svc:_get_func_record_for_ref": ("function_ref",),
+    "services.lambda_svc:_invoke": ("name", "event", "headers", "path_qualifier", "query_params"),
+    "services.lambda_svc:_execute_function": ("func", "event"),
+    "services.lambda_svc:_emit_lambda_metrics": ("function_name", "duration_ms", "error", "throttle"),
     "services.lambda_svc:_execution_record_for_config": ("func", "config"),
     "services.lambda_svc:invoke_async_with_retry": ("func", "event"),
     "services.lambda_svc:_route_async_failure": ("target_arn", "func_name", "event", "result"),
@@ -415,6 +418,7 @@ class HttpApi:
     """Where a request to an HTTP API arrived, and the access log that its stage asks for ("" for none)."""
 
     account: str
+    region: str
     api_id: str
     stage: str
     route_key: str
@@ -436,6 +440,7 @@ def http_api(api_id: str, stage: str, method: str, path: str) -> HttpApi | None:
         route = gateway._match_route(api_id, method, "/" + path.lstrip("/")) or {}
     return HttpApi(
         account=owner[0],
+        region=owner[1],
         api_id=api_id,
         stage=stage,
         route_key=route.get("routeKey", ""),

@@ -1,5 +1,7 @@
 """Where this package reaches into MiniStack's CloudFormation; `local.joints` checks the places."""
 
+import contextvars
+import copy
 import functools
 import secrets
 from collections.abc import Callable, Mapping
@@ -22,6 +24,17 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
         "seeded",
     ),
     "services.cloudformation.engine:_evaluate_conditions": ("template", "params"),
+    "services.cloudformation.engine:_intrinsic_references": ("value",),
+    "services.cloudformation.engine:_resolve_refs": (
+        "value",
+        "resources",
+        "params",
+        "conditions",
+        "mappings",
+        "stack_name",
+        "stack_id",
+    ),
+    "services.cloudformation.stacks:_topological_sort": ("resources", "conditions"),
     "services.cloudformation.stacks:_runs_on_worker_thread": ("resource_type",),
 }
 ATTRIBUTES: tuple[str, ...] = (
@@ -34,6 +47,8 @@ ATTRIBUTES: tuple[str, ...] = (
     "services.cloudformation.provisioners:_STACK_TAG_PROPERTY",
 )
 
+# The resources of the template that a stack operation brings; what it starts runs in a copy of its context.
+_definitions: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar("definitions", default=None)
 # Each imported the function by name.
 CONDITION_USERS = ("engine", "stacks", "handlers", "changesets")
 
@@ -139,6 +154,41 @@ def restored_stacks() -> Mapping[Any, dict[str, Any]]:
     """Every stack that a start read back, of every account and region; empty where CloudFormation had no state."""
     loaded = "cloudformation" in _module("app")._loaded_modules
     return _module("services.cloudformation")._stacks._data if loaded else {}
+
+
+def know_update_policies() -> None:
+    """MiniStack reads no UpdatePolicy: what one refers to comes first, and `update_policy` finds it."""
+    stacks, engine = _module("services.cloudformation.stacks"), _module("services.cloudformation.engine")
+    original = stacks._topological_sort
+
+    @functools.wraps(original)
+    def sort(resources: dict[str, Any], conditions: Mapping[str, bool]) -> list[str]:
+        _definitions.set(resources)
+        return list(original({name: _with_its_policy(one, engine) for name, one in resources.items()}, conditions))
+
+    stacks._topological_sort = sort
+
+
+def _with_its_policy(definition: dict[str, Any], engine: Any) -> dict[str, Any]:  # noqa: ANN401 - MiniStack's module
+    named = sorted({name for name, _ in engine._intrinsic_references(definition.get("UpdatePolicy") or {})})
+    if not named:
+        return definition
+    given = definition.get("DependsOn", [])
+    return {**definition, "DependsOn": [*([given] if isinstance(given, str) else given), *named]}
+
+
+def update_policy(stack: str, logical_id: str) -> dict[str, Any]:
+    """A resource's, resolved, in the update under way; none while that is rolled back, which goes at once."""
+    found = _module("services.cloudformation")._stacks.get(stack) or {}
+    policy = ((_definitions.get() or {}).get(logical_id) or {}).get("UpdatePolicy")
+    if not policy or "ROLLBACK" in found.get("StackStatus", ""):
+        return {}
+    resources, parameters = found.get("_resources", {}), found.get("_resolved_params", {})
+    engine = _module("services.cloudformation.engine")
+    resolved = engine._resolve_refs(
+        copy.deepcopy(policy), resources, parameters, {}, {}, stack, found.get("StackId", "")
+    )
+    return dict(resolved)
 
 
 def fail_custom_resource(event: Mapping[str, Any], reason: str) -> None:

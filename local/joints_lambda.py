@@ -1,7 +1,7 @@
 """Where this package reaches into MiniStack's Lambda for provisioned concurrency; `local.joints` checks the places."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
     "services.lambda_svc:_put_provisioned_concurrency": ("func_name", "qualifier", "data"),
     "services.lambda_svc:_update_alias": ("func_name", "alias_name", "data"),
     "services.lambda_svc:_ensure_reaper_thread": (),
+    "services.lambda_svc:_qp_first": ("query_params", "key", "default"),
 }
 ATTRIBUTES = (
     "core.lambda_runtime:_workers",
@@ -128,6 +129,33 @@ def give_back(environment: Environment) -> None:
     _module("core.lambda_runtime").release_worker(environment)
 
 
+def alias(place: Scope, name: str, alias_name: str) -> dict[str, Any] | None:
+    """A function's alias as it is now."""
+    found: dict[str, Any] | None = ((_function(place, name) or {}).get("aliases") or {}).get(alias_name)
+    return found
+
+
+def move_alias(
+    place: Scope, name: str, alias_name: str, version: str, weights: Mapping[str, float]
+) -> tuple[int, bytes]:
+    """By Lambda's own call; `weights` are the shares of versions beside `version`."""
+    data = {"FunctionVersion": version, "RoutingConfig": {"AdditionalVersionWeights": dict(weights)}}
+    with scope(place.account, place.region):
+        status, _, body = _module("services.lambda_svc")._update_alias(name, alias_name, data)
+    return int(status), bytes(body)
+
+
+def version_record(place: Scope, name: str, version: str) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = ((_function(place, name) or {}).get("versions") or {}).get(version)
+    return found
+
+
+def qualifier(headers: Mapping[str, str], query: Mapping[str, Any]) -> str:
+    """What an invocation asks for beside the name in its path."""
+    first = _module("services.lambda_svc")._qp_first
+    return str(first(query, "Qualifier") or first(headers, "x-amz-qualifier") or "")
+
+
 def put_provisioned(place: Scope, name: str, qualifier: str, count: int) -> tuple[int, bytes]:
     with scope(place.account, place.region):
         status, _, body = _module("services.lambda_svc")._put_provisioned_concurrency(
@@ -157,3 +185,18 @@ def wait_for_aliases(settle: Callable[[str, str], None]) -> None:
     stacks._runs_on_worker_thread = functools.wraps(runs_on_thread)(
         lambda name: name == ALIAS_TYPE or runs_on_thread(name)
     )
+
+
+def before_alias_updates(prepare: Callable[..., None]) -> None:
+    """Have CloudFormation call `prepare` with what it changes an alias by: physical id, properties old and new, stack,
+    logical id.
+    """
+    handlers = _module("services.cloudformation.provisioners")._RESOURCE_HANDLERS[ALIAS_TYPE]
+    original = handlers["update"]
+
+    @functools.wraps(original)
+    def update(*args: Any) -> Any:  # noqa: ANN401 - MiniStack's handler
+        prepare(*args)
+        return original(*args)
+
+    handlers["update"] = update

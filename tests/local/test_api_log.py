@@ -12,6 +12,9 @@ import pytest
 
 from local import control
 from local.api_log import UNKNOWN, ApiLogs, render
+from local.api_metrics import ApiMetrics
+from local.clock import Clock
+from local.readings import Readings
 from tests.embedded import Embedded, fresh
 
 pytestmark = pytest.mark.xdist_group(__name__)
@@ -214,7 +217,7 @@ def test_group_that_is_gone_fails_no_request(embedded):
 
 def test_waiting_lines_are_bounded(monkeypatch):
     monkeypatch.setattr("local.api_log.WAITING_LIMIT", 2)
-    logs = ApiLogs()
+    logs = ApiLogs(ApiMetrics(Readings(Clock())))
     logs._due = object()
     for _ in range(5):
         logs._offer(object())
