@@ -1,6 +1,5 @@
 """A stage whose endpoint is asynchronous and whose function moves by a canary, beside the other in one account."""
 
-import json
 import time
 from functools import cached_property
 from pathlib import Path
@@ -52,24 +51,9 @@ class Later(Deployed):
         return self.resources(API)["PredictFunctionPartsLog"]
 
 
-def without_codedeploy(template: Path) -> None:
-    """The embedded AWS has none and refuses it by name; the role that CodeDeploy would work with is real."""
-    body = json.loads(template.read_text())
-    taken = {name for name, one in body["Resources"].items() if one["Type"].startswith("AWS::CodeDeploy::")}
-    assert len(taken) == 3
-    kept = {name: one for name, one in body["Resources"].items() if name not in taken}
-    for one in kept.values():
-        one.pop("UpdatePolicy", None)
-    text = json.dumps({**body, "Resources": kept})
-    for name in taken:
-        text = text.replace(json.dumps({"Ref": name}), '"canary"')
-    template.write_text(text)
-
-
 @pytest.fixture(scope="module")
 def later(deployed):
     assembly = deployed.changed(**CHANGES)
-    without_codedeploy(assembly / f"{API}.template.json")
     which = (DATA, SERVING, API, "--exclusively")
     deployed.run_cdk("deploy", *which, "--require-approval", "never", assembly=assembly)
     return Later(deployed.running, deployed.logs, rooms=(DATA, SERVING, API), api=API)
