@@ -74,11 +74,14 @@ class Stage:
         found = self._described(stack)
         if found is None:
             return None
-        if found["StackStatus"] in HALF_DEPLOYED:
-            raise OperatorError(
-                f"Stack {stack} is half deployed ({found['StackStatus']}): see its events, then run "
-                f"`cdk deploy {stack} -c stage={self.name}` again."
+        status = found["StackStatus"]
+        if status in HALF_DEPLOYED:
+            todo = (
+                "wait until that has ended, then repeat this"
+                if status.endswith("_IN_PROGRESS")
+                else f"see its events, then run `cdk deploy {stack} -c stage={self.name}` again"
             )
+            raise OperatorError(f"Stack {stack} is half deployed ({status}): {todo}.")
         return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
 
     def resources(self, room: str, kind: str | None = None) -> list[str]:

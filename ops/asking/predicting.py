@@ -90,7 +90,7 @@ def _way(stage: Stage, arguments: argparse.Namespace) -> Way:
     return api_way(
         stage.account,
         stage.config.api,
-        stage.outputs("api"),
+        {name: stage.output("api", name) for name in ("Url", "Auth")},
         stage.client("s3"),
         token=token,
         top_k=arguments.top_k,

@@ -1,6 +1,6 @@
 """Is this account ready for the stage? Looks at tools, credentials, bootstrap, quotas of every type that the stage
 uses, images, artefact and zones; each fault comes with its remedy. Changes nothing; exit status 5 where a deploy would
-fail.
+fail, 3 where AWS withheld something that was looked for.
 """
 
 import argparse

@@ -9,7 +9,9 @@ from ops.commands.common import add_json, add_stage
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_stage(parser)
-    parser.add_argument("--check", action="store_true", help="exit status 4 where something is wrong")
+    parser.add_argument(
+        "--check", action="store_true", help="exit status 4 where something is wrong, 3 where something is not known"
+    )
     add_json(parser)
 
 

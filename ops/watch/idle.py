@@ -51,6 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
             unseen.append(f"{what}: {seen.reason}")
         else:
             found += seen
+    if len(unseen) == len(LOOKS):
+        raise NotReached(f"Nothing could be looked at. {unseen[0]}")
     stopped, failed = _stopped(found) if arguments.stop else ([], {})
     document = {
         "stage": stage.name,
@@ -95,7 +97,8 @@ def show(found: list[Idler], stopped: list[str], unseen: list[str], console: Con
         console.print(f"{known:.4f} USD an hour in all, {known * HOURS_A_MONTH:.2f} a month{more}.")
         console.print(source, markup=False)
     else:
-        console.print("Nothing bills for doing nothing.")
+        whole = "" if not unseen else " of what could be looked at"
+        console.print(f"Nothing{whole} bills for doing nothing.")
     for reason in unseen:
         console.print(f"Not looked at: {reason}", markup=False)
 

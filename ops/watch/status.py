@@ -4,7 +4,9 @@ import argparse
 from dataclasses import asdict
 
 from ops.console import answer
+from ops.errors import NotReached
 from ops.stage import Stage
+from ops.watch.reading import Unknown
 from ops.watch.state import state_of
 from ops.watch.status_lines import show
 
@@ -14,4 +16,7 @@ ILL = 4
 def run(arguments: argparse.Namespace) -> int:
     found = state_of(Stage.open(arguments.stage, arguments.stages))
     answer(arguments, asdict(found), lambda console: show(found, console))
-    return ILL if arguments.check and found.ills else 0
+    if not arguments.check:
+        return 0
+    unknown = any(isinstance(part, Unknown) for part in vars(found).values())
+    return ILL if found.ills else NotReached.status if unknown else 0

@@ -107,6 +107,15 @@ def test_check_is_for_programs(monkeypatch, capsys, ills, check, code):
     assert json.loads(capsys.readouterr().out)["ills"] == ills
 
 
+def test_check_does_not_take_what_is_not_known_for_well(monkeypatch, capsys):
+    monkeypatch.setattr(Stage, "open", lambda *_: None)
+    unknown = dataclasses.replace(WELL, alarms=Unknown("no permission"))
+    monkeypatch.setattr(status, "state_of", lambda _stage: unknown)
+    assert status.run(Namespace(stage="dev", stages=None, check=True, json=True)) == 3
+    assert status.run(Namespace(stage="dev", stages=None, check=False, json=True)) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_nothing_deployed_is_a_sentence(monkeypatch):
     stage, script = scripted(monkeypatch)
     script.says("cloudformation", "describe_stacks", {"Stacks": []})
