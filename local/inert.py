@@ -18,9 +18,8 @@ ACCEPTED_WITHOUT_EFFECT = (
         "every process has this machine",
     ),
     Inert(
-        "VolumeSizeInGB of a job or an endpoint config, KmsKeyId of an endpoint config, volumes of EC2 and notebook "
-        "instances",
-        "files lie on this machine's disk, so that there is no volume to encrypt; they are described as asked for",
+        "VolumeSizeInGB of a job, an endpoint config or a notebook instance; size and type of EC2's volumes",
+        "files lie on this machine's disk, which has the room that it has; they are described as asked for",
     ),
     Inert("ModelDataDownloadTimeoutInSeconds", "the model is on this machine already"),
     Inert("CodeBuild projects", "kept and described; a build needs Docker, so images come from the registry file"),

@@ -87,6 +87,7 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
     "services.budgets:_create_budget": ("data",),
     "services.budgets:_delete_budget": ("data",),
     "services.iam:_now": (),
+    "services.kms:_resolve_key": ("key_id_or_arn",),
     "services.eventbridge:_invoke_target": ("target", "event", "rule", "view"),
     "services.eventbridge:_dispatch_to_lambda": ("arn", "payload"),
     "services.lambda_svc:_get_func_record_for_ref": ("function_ref",),
@@ -369,6 +370,15 @@ def bucket_encryption_key(bucket: str) -> str | None:
 
 def kms_grants(key_arn: str) -> Iterable[dict[str, Any]]:
     return [grant for grant in _module("services.kms")._grants.values() if grant.get("KeyId") == key_arn]
+
+
+def kms_key_arn(account_id: str, region_name: str, key: str) -> str | None:
+    """Of the key that an ARN, an id or an alias of this account names, in whichever account and region it is."""
+    if key.startswith("arn:"):
+        region_name, account_id = key.split(":")[3:5]
+    with scope(account_id, region_name):
+        found = _module("services.kms")._resolve_key(key)
+    return str(found["Arn"]) if found else None
 
 
 def unusable_key(key_arn: str) -> Any:  # noqa: ANN401 - MiniStack's AuthError

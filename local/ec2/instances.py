@@ -6,13 +6,15 @@ The stack waits until it runs; what its user data does from then on is in its co
 import time
 from typing import Any
 
-from local import joints, joints_ec2
+from local import joints, joints_ec2, volume_keys
 from local.cloudformation import Properties, Provisioned, authority, tags
 from local.ec2 import calls, images
 from local.ec2.machine import PRINCIPAL
 from local.joints_cloudformation import ResourceType
 from local.json_service import AwsError
+from local.records import Scope
 from local.shapes import operation_model
+from local.volume_keys import UnusableKey
 
 WAIT_SECONDS, LOOK_EVERY_SECONDS = 60.0, 0.02
 # CloudFormation's own, and what it calls otherwise than the API does.
@@ -110,12 +112,12 @@ def _require_key(launch: Launch) -> None:
     """EC2 attaches a volume under a customer's key by a grant, which whoever launches must be able to give."""
     for device in launch.get("BlockDeviceMappings", []):
         key = device.get("Ebs", {}).get("KmsKeyId")
-        if key:
-            service = {
-                "kms:ViaService": f"ec2.{joints.current_region()}.amazonaws.com",
-                "kms:GrantIsForAWSResource": "true",
-            }
-            authority().require("kms:CreateGrant", key, service)
+        if not key:
+            continue
+        try:
+            volume_keys.require_grant(Scope(joints.account(), joints.current_region()), key, authority(), calls.SERVICE)
+        except UnusableKey as error:
+            raise AwsError("InvalidParameterValue", f"The key of the volume cannot be used: {error}.") from error
 
 
 def _placed(launch: Launch) -> tuple[str, list[str]]:

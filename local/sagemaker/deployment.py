@@ -20,6 +20,7 @@ def deployment_of(service: JsonService, scope: Scope, config_name: str) -> Docum
         "Variants": variants,
         "DataCaptureConfig": config.get("DataCaptureConfig"),
         "AsyncInferenceConfig": config.get("AsyncInferenceConfig"),
+        "KmsKeyId": config.get("KmsKeyId"),
     }
 
 

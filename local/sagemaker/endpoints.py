@@ -18,6 +18,7 @@ from local.sagemaker.control_plane import named, put_tags
 from local.sagemaker.deployment import deployment_of, retained, summaries
 from local.sagemaker.fleet import Fleet
 from local.sagemaker.instance import LaunchFailed
+from local.sagemaker.keys import require_of_caller
 from local.sagemaker.launch import Launcher
 from local.sagemaker.metrics import InvocationMetrics
 from local.sagemaker.names import arn, validation
@@ -80,6 +81,7 @@ class Endpoints:
         name = call.params["EndpointName"]
         self.service.refuse_taken(call.scope, "Endpoint", name)
         deployment = deployment_of(self.service, call.scope, call.params["EndpointConfigName"])
+        require_of_caller(call, deployment["KmsKeyId"])
         # It says how updates go; the first deployment has nothing to move traffic from.
         refuse_missing(call.scope, plan_of(call.params.get("DeploymentConfig"), deployment).alarms)
         document = {
@@ -107,6 +109,7 @@ class Endpoints:
         deployment = retained(
             deployment_of(self.service, call.scope, call.params["EndpointConfigName"]), endpoint, call.params
         )
+        require_of_caller(call, deployment["KmsKeyId"])
         self._refuse_removing_scaled(call.scope, name, endpoint, deployment)
         if is_serverless(deployment) and not is_serverless(endpoint["_deployment"]):
             raise validation(f'Endpoint "{name}" has instances and cannot become serverless: create another one.')

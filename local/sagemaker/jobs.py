@@ -26,6 +26,7 @@ from local.sagemaker.control_plane import named, put_tags
 from local.sagemaker.instance import LaunchFailed
 from local.sagemaker.names import SERVICE_PRINCIPAL, arn, validation
 from local.sagemaker.store import TransferFailed
+from local.volume_keys import may_grant
 
 logger = logging.getLogger("embedded-aws.sagemaker.jobs")
 RUNNING = ("InProgress", "Stopping")
@@ -152,7 +153,10 @@ class Jobs:
             assume_role(call.scope, role, SERVICE_PRINCIPAL, "SageMaker", arn(call.scope, kind.name, name))
         except CannotAssume as error:
             raise validation(f"Could not assume role {role}. Please ensure that the role exists: {error}.") from error
-        document = self.begin(kind, call.scope, call.params, kind.first(call), kind.instances(call))
+        key = kind.context(call).get("sagemaker:VolumeKmsKey")
+        by_caller = bool(key) and may_grant(call.scope, str(key), call.authority, SERVICE_PRINCIPAL.split(".")[0])
+        first = {**kind.first(call), "_key_by_caller": by_caller}
+        document = self.begin(kind, call.scope, call.params, first, kind.instances(call))
         put_tags(self.service, call, document[f"{kind.name}Arn"])
         return document
 

@@ -15,6 +15,7 @@ from local.sagemaker.artefact import fetch, s3_client, unpack
 from local.sagemaker.container_log import ContainerLog
 from local.sagemaker.fleet import Fleet, VariantFleet
 from local.sagemaker.instance import Instance, LaunchFailed
+from local.sagemaker.keys import require_usable
 from local.sagemaker.launches import Launches
 from local.sagemaker.names import SERVICE_PRINCIPAL, arn, log_group
 from local.sagemaker.pull import pull
@@ -38,7 +39,7 @@ class Launcher:
         fleet = Fleet({})
         try:
             for variant in deployment["Variants"]:
-                prepared = self._variant(scope, endpoint, variant)
+                prepared = self._variant(scope, endpoint, variant, deployment.get("KmsKeyId"))
                 fleet.variants[prepared.name] = prepared
                 prepared.stand_up(capacity(variant))
         except BaseException:
@@ -47,12 +48,13 @@ class Launcher:
         fleet.watch()
         return fleet
 
-    def _variant(self, scope: Scope, endpoint: str, variant: Document) -> VariantFleet:
+    def _variant(self, scope: Scope, endpoint: str, variant: Document, key: str | None) -> VariantFleet:
         model, name = variant["Model"], variant["VariantName"]
         role, container = model["ExecutionRoleArn"], model["PrimaryContainer"]
         isolated = model.get("EnableNetworkIsolation", False)
 
         def launch() -> Instance:
+            require_usable(scope, key)
             credentials = self._credentials(scope, endpoint, role)
             image = self._pull(scope, container["Image"], credentials)
             folder = self.folder / endpoint / f"{name}-{uuid.uuid4().hex[:12]}"

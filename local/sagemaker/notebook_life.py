@@ -12,6 +12,8 @@ from local import joints
 from local.home import Home
 from local.json_service import JsonService, now
 from local.records import Document, Scope
+from local.sagemaker.instance import LaunchFailed
+from local.sagemaker.keys import require_usable
 from local.sagemaker.names import SERVICE_PRINCIPAL, arn
 from local.sagemaker.notebook_machine import Ground, NotebookMachine, ScriptFailed
 
@@ -107,13 +109,15 @@ class NotebookLife:
         threading.Thread(target=run, daemon=True, name=f"notebook-{name}").start()
 
     def _bring_up(self, machine: NotebookMachine) -> None:
-        role = self._record(machine.place, machine.identity)["RoleArn"]
+        record = self._record(machine.place, machine.identity)
+        role = record["RoleArn"]
         try:
+            require_usable(machine.place, record.get("KmsKeyId"))
             if machine.role_keys() is None:
                 raise ScriptFailed(f"The role {role} does not exist, or does not let {SERVICE_PRINCIPAL} assume it.")
             first = machine.boot()
             self._run_scripts(machine)
-        except (ScriptFailed, OSError) as error:
+        except (LaunchFailed, ScriptFailed, OSError) as error:
             if not self._closing:
                 logger.warning("Notebook instance %s: %s", machine.identity, error)
                 machine.halt(0.0)

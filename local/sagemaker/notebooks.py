@@ -6,6 +6,7 @@ from local.listing import listing
 from local.records import Document
 from local.sagemaker.control_plane import named, put_tags, tags_of
 from local.sagemaker.jupyter import NoJupyter
+from local.sagemaker.keys import require_of_caller
 from local.sagemaker.names import SERVICE_PRINCIPAL, arn, not_available, validation
 from local.sagemaker.notebook_life import KIND, LIFECYCLE, NotebookLife
 
@@ -43,6 +44,7 @@ class Notebooks:
         name = params["NotebookInstanceName"]
         self.service.refuse_taken(call.scope, KIND, name)
         self._check(call, params)
+        require_of_caller(call, params.get("KmsKeyId"))
         kept = {key: value for key, value in params.items() if key != "Tags"}
         document = {
             "RootAccess": "Enabled",

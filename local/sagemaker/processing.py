@@ -12,7 +12,7 @@ from local.sagemaker import channels, condition_keys
 from local.sagemaker.cluster import GRACE_SECONDS, Cluster, Ending
 from local.sagemaker.host import Host
 from local.sagemaker.jobs import Job, JobFailed, Jobs
-from local.sagemaker.keys import require_volume_key
+from local.sagemaker.keys import require_of_role
 from local.sagemaker.names import not_available, validation
 from local.sagemaker.pull import pull
 from local.sagemaker.store import Store
@@ -80,7 +80,9 @@ class Processing:
         credentials = self.job.assume(request["RoleArn"])
         pull(self.jobs.images, request["AppSpecification"]["ImageUri"], credentials)
         resources = request["ProcessingResources"]["ClusterConfig"]
-        require_volume_key(self.job.scope, resources.get("VolumeKmsKeyId"), credentials)
+        require_of_role(
+            self.job.scope, resources.get("VolumeKmsKeyId"), credentials, request.get("_key_by_caller", False)
+        )
         key = request.get("ProcessingOutputConfig", {}).get("KmsKeyId") or None
         inputs, outputs = Store(credentials, self.jobs.gateway), Store(credentials, self.jobs.gateway, key)
         self.cluster.make(resources["InstanceCount"], FOLDERS)

@@ -17,7 +17,7 @@ from local.sagemaker.cluster import GRACE_SECONDS, Cluster, Ending
 from local.sagemaker.host import Host
 from local.sagemaker.instance import LaunchFailed
 from local.sagemaker.jobs import Job, JobFailed, Jobs
-from local.sagemaker.keys import require_volume_key
+from local.sagemaker.keys import require_of_role
 from local.sagemaker.metric_lines import MetricLines
 from local.sagemaker.pull import pull
 from local.sagemaker.role_client import role_client
@@ -147,7 +147,12 @@ class Attempt:
         request, algorithm = self.request, self.request["AlgorithmSpecification"]
         credentials = self.job.assume(request["RoleArn"])
         image = pull(self.jobs.images, algorithm["TrainingImage"], credentials)
-        require_volume_key(self.job.scope, request["ResourceConfig"].get("VolumeKmsKeyId"), credentials)
+        require_of_role(
+            self.job.scope,
+            request["ResourceConfig"].get("VolumeKmsKeyId"),
+            credentials,
+            request.get("_key_by_caller", False),
+        )
         inputs = Store(credentials, self.jobs.gateway)
         outputs = Store(credentials, self.jobs.gateway, request["OutputDataConfig"].get("KmsKeyId") or None)
         # Checkpoints are under the bucket's own key: the request names none for them.

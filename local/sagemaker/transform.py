@@ -17,7 +17,7 @@ from local.sagemaker.container_log import ContainerLog
 from local.sagemaker.execution_parameters import STRATEGIES, wishes
 from local.sagemaker.instance import Instance, LaunchFailed
 from local.sagemaker.jobs import Job, JobFailed, Jobs
-from local.sagemaker.keys import require_volume_key
+from local.sagemaker.keys import require_of_role
 from local.sagemaker.names import not_available, validation
 from local.sagemaker.pull import pull
 from local.sagemaker.role_client import role_client
@@ -85,7 +85,12 @@ class TransformJobs:
         request = job.document()
         role = request["_model"]["ExecutionRoleArn"]
         credentials = job.assume(role)
-        require_volume_key(job.scope, request["TransformResources"].get("VolumeKmsKeyId"), credentials)
+        require_of_role(
+            job.scope,
+            request["TransformResources"].get("VolumeKmsKeyId"),
+            credentials,
+            request.get("_key_by_caller", False),
+        )
         inputs = Store(credentials, self.jobs.gateway)
         outputs = Store(credentials, self.jobs.gateway, request["TransformOutput"].get("KmsKeyId") or None)
         keys = inputs.keys(request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"])

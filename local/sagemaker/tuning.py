@@ -145,6 +145,7 @@ class Tuning:
             "TuningJobArn": self.job.arn,
             "_tuned": values,
             "_tuning_job": self.job.name,
+            "_key_by_caller": self.job.document().get("_key_by_caller", False),
         }
         while not self.job.stopping.is_set():
             try:

@@ -284,15 +284,6 @@ def test_an_image_without_a_program_needs_an_entrypoint(embedded):
     assert "trains nothing" in found["FailureReason"]
 
 
-def test_a_volumes_key_must_be_the_roles_to_lend(embedded):
-    key = embedded.client("kms").create_key()["KeyMetadata"]["Arn"]
-    lend = statement("kms:CreateGrant", key, Condition={"Bool": {"kms:GrantIsForAWSResource": "true"}})
-    for statements, status in (([], "Failed"), ([lend], "Completed")):
-        role = embedded.role(statement(["ecr:*", "s3:*"], "*"), *statements)
-        found = ended(embedded, training(embedded, "", role=role, resources={"VolumeKmsKeyId": key}))
-        assert found["TrainingJobStatus"] == status, found["FailureReason"]
-
-
 def test_jobs_are_listed_by_status_and_names_are_taken_once(embedded):
     job, sagemaker = training(embedded, "exit(1)"), embedded.client("sagemaker")
     ended(embedded, job)
