@@ -6,8 +6,11 @@ not reached or did not let us; 4 what was asked for ran and failed; 5 a gate hol
 
 import argparse
 import importlib
+import io
 import json
+import os
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
@@ -50,6 +53,7 @@ class Parser(argparse.ArgumentParser):
 
 def main(words: list[str] | None = None) -> int:
     words = sys.argv[1:] if words is None else words
+    _see_to_streams()
     if not words or words[0] in ("-h", "--help"):
         sys.stdout.write(_listing())
         return 0
@@ -63,9 +67,21 @@ def main(words: list[str] | None = None) -> int:
     return _run(module, arguments)
 
 
+def _see_to_streams() -> None:
+    """One that is closed takes all and shows nothing; one that cannot hold a character shows its number."""
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as we run
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _run(module: ModuleType, arguments: argparse.Namespace) -> int:
     try:
-        return int(module.run(arguments))
+        status = int(module.run(arguments))
+        # Here, where a disk that is full is still a sentence.
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt as interrupted:
         # Whoever knows what goes on meanwhile says so in it.
         said = str(interrupted) or getattr(module, "INTERRUPTED_SENTENCE", "Interrupted.")
@@ -80,7 +96,10 @@ def _run(module: ModuleType, arguments: argparse.Namespace) -> int:
         if known is None:
             raise
         tell(str(known))
-        if getattr(arguments, "json", False):
+        if isinstance(error, OSError) and error.filename is None:
+            # It may be standard output itself; what waits there to be written would fail once more at the end.
+            sys.stdout = None
+        elif getattr(arguments, "json", False):
             sys.stdout.write(json.dumps({"error": str(known), "status": known.status}) + "\n")
         return known.status
 
@@ -88,6 +107,8 @@ def _run(module: ModuleType, arguments: argparse.Namespace) -> int:
 def _known(error: Exception) -> OperatorError | None:
     if isinstance(error, OperatorError):
         return error
+    if isinstance(error, OSError) and error.strerror:
+        return OperatorError(f"{error.filename or 'This machine'}: {error.strerror}.")
     names = {kind.__name__ for kind in type(error).__mro__}
     # By name, since a command that needs neither must not read pydantic or botocore to say so.
     if names & {"ConfigError", "LocalError", "CdkError"}:

@@ -4,13 +4,13 @@ Names come from the deployed stacks alone. Interrupted, it is run again and goes
 """
 
 import argparse
-import sys
 from dataclasses import asdict
 
 from botocore.exceptions import ClientError, WaiterError
 from rich.console import Console
 
 from ops import cdk
+from ops.confirming import typed
 from ops.console import Steps, Terminal, answer
 from ops.deployment import DeployedStack, stacks_of
 from ops.errors import OperatorError
@@ -66,10 +66,7 @@ def confirmed(stage: str, stacks: list[DeployedStack], notes: Notes, *, also_dat
         if resource.physical_id not in deployed:
             what = f"{resource.noun} {resource.physical_id}"
             console.print(f"  {what}, which an earlier run left, {'goes' if also_data else 'stays'}")
-    if not sys.stdin.isatty():
-        raise OperatorError("Nobody can be asked here: say `--yes` if all of this is to go.")
-    console.print(f"Type {stage} to take all of this away: ", end="")
-    return sys.stdin.readline().strip() == stage
+    return typed(stage, "to take all of this away")
 
 
 def show(done: Destroyed, console: Console) -> None:

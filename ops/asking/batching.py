@@ -1,7 +1,6 @@
 """`python -m ops batch`: pictures by the thousand through a transform job, and a file of what they show."""
 
 import argparse
-import csv
 import json
 import time
 from dataclasses import asdict
@@ -10,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from ops import spreadsheet
 from ops.asking.transform import Batches, Result
 from ops.console import Steps, answer
 from ops.errors import OperatorError, WorkFailed
@@ -85,10 +85,9 @@ def write(path: Path, results: list[Result]) -> None:
             if path.suffix in (".jsonl", ".ndjson"):
                 out.writelines(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in results)
                 return
-            writer = csv.writer(out, lineterminator="\n")
-            writer.writerow(["file", "label", "probability", "model_version", "error"])
-            for one in results:
-                writer.writerow([one.file, one.label, one.probability, one.model_version, one.error])
+            heading = ["file", "label", "probability", "model_version", "error"]
+            rows = ([one.file, one.label, one.probability, one.model_version, one.error] for one in results)
+            spreadsheet.write(out, heading, rows)
     except OSError as error:
         raise OperatorError(f"{path} cannot be written ({error.strerror}): name another with --out.") from None
 

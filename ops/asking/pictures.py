@@ -13,10 +13,12 @@ from botocore.exceptions import ClientError
 
 from ops.addresses import without_secrets
 from ops.errors import OperatorError
+from ops.printable import tell
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
 LARGEST_BYTES = 25_000_000  # what an endpoint takes
 FETCH_SECONDS = 30
+SHOWN_OTHERS = 3
 MISSING = ("NoSuchKey", "NoSuchBucket", "404")
 
 
@@ -65,13 +67,24 @@ def _of_word(word: str, s3: Any) -> list[Picture]:  # noqa: ANN401
         return list(_below(word, s3))
     path = Path(word)
     if path.is_dir():
-        files = sorted(one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES and one.is_file())
-        if not files:
-            raise OperatorError(f"{word} holds no pictures ({', '.join(SUFFIXES)}).")
+        files = below(path)
         return [Picture(one.relative_to(path).as_posix(), file=one) for one in files]
     if not path.is_file():
         raise OperatorError(f"There is no file {word}: name a picture, a folder, an https link or s3://BUCKET/KEY.")
     return [Picture(word, file=path)]
+
+
+def below(folder: Path) -> list[Path]:
+    """A folder's pictures, by their names' ends; what else lies there is left out, and told."""
+    files = sorted(one for one in folder.rglob("*") if one.is_file() and not one.name.startswith("."))
+    pictures = [one for one in files if one.suffix.lower() in SUFFIXES]
+    others = [one.relative_to(folder).as_posix() for one in files if one.suffix.lower() not in SUFFIXES]
+    if not pictures:
+        raise OperatorError(f"{folder} holds no pictures ({', '.join(SUFFIXES)}).")
+    if others:
+        more = f" and {len(others) - SHOWN_OTHERS} more" if len(others) > SHOWN_OTHERS else ""
+        tell(f"Left out, as no {', '.join(SUFFIXES)}: {', '.join(others[:SHOWN_OTHERS])}{more}.")
+    return pictures
 
 
 def _below(word: str, s3: Any) -> Iterator[Picture]:  # noqa: ANN401

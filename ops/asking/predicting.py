@@ -2,10 +2,10 @@
 
 import argparse
 import contextlib
-import csv
 import os
 import statistics
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
@@ -16,6 +16,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from ops import spreadsheet
 from ops.asking.answer import Answered, AnswerError
 from ops.asking.pictures import Picture, PictureError, found
 from ops.asking.ways import Way, api_way, endpoint_way, function_way
@@ -135,21 +136,13 @@ def show(console: Console, answers: list[Answered]) -> None:
 
 
 def _write_csv(answers: list[Answered]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["image", "rank", "label", "probability", "model_version", "variant", "total_ms", "error"])
-    for one in answers:
-        total = one.milliseconds.get("total", "")
-        rows: list[dict[str, Any]] = one.predictions or [{"label": "", "probability": ""}]
-        for rank, found_label in enumerate(rows, start=1):
-            writer.writerow(
-                [
-                    one.image,
-                    rank if one.predictions else "",
-                    found_label["label"],
-                    found_label["probability"],
-                    one.model_version,
-                    one.variant,
-                    total,
-                    one.error,
-                ]
-            )
+    heading = ["image", "rank", "label", "probability", "model_version", "variant", "total_ms", "error"]
+    spreadsheet.write(sys.stdout, heading, (row for one in answers for row in _rows(one)))
+
+
+def _rows(one: Answered) -> Iterator[list[Any]]:
+    known = [one.model_version, one.variant, one.milliseconds.get("total", ""), one.error]
+    if not one.predictions:
+        yield [one.image, "", "", "", *known]
+    for rank, found_label in enumerate(one.predictions, start=1):
+        yield [one.image, rank, found_label["label"], found_label["probability"], *known]

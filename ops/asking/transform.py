@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
-from ops.asking.pictures import SUFFIXES
+from ops.asking.pictures import below
 from ops.errors import OperatorError
 from ops.stage import Stage
 
@@ -57,9 +57,7 @@ class Batches:
 
     def upload(self, folder: Path, show: Callable[[int], None]) -> str:
         """The folder's pictures below a prefix that their content names: what is there already is not sent again."""
-        files = sorted(one for one in folder.rglob("*") if one.suffix.lower() in SUFFIXES and one.is_file())
-        if not files:
-            raise OperatorError(f"{folder} holds no pictures ({', '.join(SUFFIXES)}).")
+        files = below(folder)
         prefix = f"{INPUT}/{_content_name(folder, files)}/"
         s3 = self.stage.client("s3")
         known = set(self.keys(prefix))

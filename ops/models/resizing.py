@@ -1,10 +1,10 @@
 """Another instance type, or a variant less, in two deploys that are shown before the first begins."""
 
 import argparse
-import sys
 from dataclasses import asdict
 from typing import Any
 
+from ops.confirming import typed
 from ops.console import Steps, Terminal, answer
 from ops.errors import OperatorError, Refused, WorkFailed
 from ops.models.before import Before
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         refuse_what_was_never_there(text, before, wanted, serving)
         return answer(arguments, data, lambda console: console.print(f"{wanted}: it is so already.", markup=False))
     told(stage, wanted, serving, plan)
-    if not arguments.yes and not confirmed(stage):
+    if not arguments.yes and not typed(stage.name, "to begin"):
         raise OperatorError("Nothing was touched.")
     for number, step in enumerate(plan.steps):
         with StageChange(stage, steps, ROOMS) as change:
@@ -94,11 +94,3 @@ def told(stage: Stage, wanted: Wanted, serving: Live, plan: Plan) -> None:
     for number, step in enumerate(plan.steps, start=1):
         console.print(f"  {number}. {step.title}", markup=False)
     console.print(f"Each writes {stage.folder / stage.name}.toml first. Instances keep their number.", markup=False)
-
-
-def confirmed(stage: Stage) -> bool:
-    if not sys.stdin.isatty():
-        raise OperatorError("Nobody can be asked here: say `--yes` if this is to be done.")
-    sys.stderr.write(f"Type {stage.name} to begin: ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip() == stage.name

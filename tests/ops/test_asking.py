@@ -87,6 +87,14 @@ def test_words_that_lead_nowhere_are_sentences(tmp_path):
         found([str(tmp_path / "empty.jpg")], None)[0].read(None)
 
 
+def test_what_a_folder_holds_beside_pictures_is_left_out_and_told(tmp_path, capsys):
+    for name in ("b.JPG", "a.png", ".hidden.jpg", "1.heic", "2.txt", "3.txt", "4.txt"):
+        (tmp_path / name).write_bytes(JPEG)
+    assert [one.name for one in found([str(tmp_path)], None)] == ["a.png", "b.JPG"]
+    said = "Left out, as no .jpg, .jpeg, .png, .webp, .gif: 1.heic, 2.txt, 3.txt and 1 more.\n"
+    assert capsys.readouterr().err == said
+
+
 def test_an_api_with_tokens_wants_one_and_shows_it():
     account = Account("us-east-1", {})
     url = "https://abc.execute-api.us-east-1.amazonaws.com/"

@@ -1,6 +1,7 @@
 """`python -m ops`: which commands there are, and how each ends that cannot work."""
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -8,7 +9,8 @@ import sys
 import pytest
 
 from ops.__main__ import COMMANDS, main
-from ops.errors import WorkFailed
+from ops.confirming import typed
+from ops.errors import OperatorError, WorkFailed
 from tests.synth import ROOT
 
 
@@ -93,14 +95,45 @@ def test_a_fault_of_ours_keeps_its_traceback(monkeypatch):
 
 
 def test_who_reads_a_part_only_ends_a_command_in_silence():
-    code = (
-        "import sys; from ops import destroy\ndestroy.run = lambda _: [print('x' * 99999) for _ in range(99)] and 0\n"
-    )
+    code = "import sys; from ops.commands import destroy\ndestroy.run = lambda _: [print('x' * 99999) for _ in range(99)] and 0\n"
     code += "from ops.__main__ import main; sys.exit(main(['destroy', '--stage', 'local']))"
     done = subprocess.run(
         f"{sys.executable} -c {shlex.quote(code)} | head -c 1", shell=True, cwd=ROOT, capture_output=True, check=False
     )
     assert (done.stdout, done.stderr) == (b"x", b"")
+
+
+def ended(redirection, said, **environment):
+    """`destroy` that prints this, in a shell with its streams redirected: status, standard output, standard error."""
+    code = f"import sys; from ops.commands import destroy; destroy.run = lambda _: print({said!r}) or 0\n"
+    code += "from ops.__main__ import main; sys.exit(main(['destroy', '--stage', 'local']))"
+    command = f"{sys.executable} -c {shlex.quote(code)} {redirection}"
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, check=False, env=os.environ | environment)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_full_disk_is_a_sentence_and_not_done():
+    assert ended("> /dev/full", "x") == (1, b"", b"This machine: No space left on device.\n")
+
+
+def test_closed_streams_take_nothing_from_what_is_done():
+    assert ended(">&- 2>&- <&-", "x") == (0, b"", b"")
+
+
+def test_what_a_terminal_cannot_show_is_shown_by_its_number():
+    assert ended("", "ü", PYTHONIOENCODING="ascii") == (0, b"\\xfc\n", b"")
+
+
+def test_a_file_that_this_machine_refuses_is_named(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("ops.destroy.run", lambda _: (tmp_path / "gone" / "x").read_text())
+    assert main(["destroy", "--stage", "local"]) == 1
+    assert capsys.readouterr().err == f"{tmp_path / 'gone' / 'x'}: No such file or directory.\n"
+
+
+def test_nobody_is_asked_where_standard_input_is_closed(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(OperatorError, match="Nobody can be asked here: say `--yes`"):
+        typed("dev", "to begin")
 
 
 def test_credentials_of_another_account_are_a_sentence(monkeypatch):
