@@ -36,10 +36,12 @@ class WorkbenchStack(Stack):
                 vpc=network.vpc,
                 subnet_id=network.box_subnet_id,
                 public=network.placement is None,
+                weights=config.training.weights.key if config.training.weights else None,
                 bucket=data.bucket,
                 key=data.key,
             )
             CfnOutput(self, "BoxId", value=box.instance_id, description="aws ssm start-session --target")
+            CfnOutput(self, "BoxLogGroup", value=box.log_group, description="What commands on the box say, as they say it")
             CfnOutput(self, "BoxTrainCommand", value=TRAIN_COMMAND, description="To be sent with AWS-RunShellScript")
         if config.workbench.notebook.enabled:
             notebook = Notebook(

@@ -24,10 +24,21 @@ from typing import Any
 import numpy as np
 
 from training.arguments import Parser
-from training.artifact import FILES, METADATA, NETWORK, OPTIONAL, QUANTISED, file_sha256, pack, read_metadata
+from training.artifact import (
+    FILES,
+    METADATA,
+    NETWORK,
+    OPTIONAL,
+    QUANTISED,
+    WEIGHTS,
+    file_sha256,
+    pack,
+    read_metadata,
+)
 from training.console import progress
 from training.data import Split, read_split
 from training.decoded import load_split
+from training.draft import exported, is_draft
 from training.errors import TrainingError
 from training.failure import report_failure
 from training.preprocess import Recipe
@@ -54,8 +65,11 @@ def unpack(model: Path, folder: Path) -> Path:
     try:
         with tarfile.open(model) as tar:
             there = {name.removeprefix("./"): name for name in tar.getnames()}
-            for name in (*FILES, *(name for name in OPTIONAL if name in there)):
-                tar.extract(there.get(name, name), folder, filter="data")
+            # A trial's draft has no network that is exported yet.
+            optional = (*OPTIONAL, *([NETWORK] if WEIGHTS in there else []))
+            for name in (*FILES, *OPTIONAL):
+                if name in there or name not in optional:
+                    tar.extract(there.get(name, name), folder, filter="data")
     except (OSError, tarfile.TarError, KeyError) as error:
         raise TrainingError(
             f"{model}: no readable model artefact ({error}); name a model.tar.gz or a folder"
@@ -95,7 +109,10 @@ def evaluate(model: Path, data: Path, precision: str = "fp32") -> dict[str, Any]
         folder = unpack(model, Path(temporary))
         metadata = read_metadata(folder)
         network, split = network_of(folder, metadata, precision), read_split(data, metadata["labels"])
-        answers = answers_of(network, split, recipe_of(metadata))
+        recipe = recipe_of(metadata)
+        if is_draft(folder):
+            network = exported(folder, metadata, recipe, Path(temporary))
+        answers = answers_of(network, split, recipe)
         return evaluation(answers, np.array(split.targets), metadata, precision=precision)
 
 
@@ -103,6 +120,8 @@ def publish(model: Path, models: Path, result: dict[str, Any]) -> dict[str, Any]
     """Put the artefact where its content says, MODELS/<sha256>/model.tar.gz, and what is known of it beside it."""
     with tempfile.TemporaryDirectory() as temporary:
         folder, archive = unpack(model, Path(temporary)), Path(temporary) / "model.tar.gz"
+        if is_draft(folder):
+            raise TrainingError(f"--publish: {model} is a trial's draft; train with its hyperparameters, and publish that")
         pack(folder, archive)
         sha256 = file_sha256(archive)
         (models / sha256).mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from training import scratch, start
+from training import draft, scratch, start
 from training.arguments import parse
 from training.artifact import code_sha256
 from training.checkpoints import StoppedError, listening
@@ -56,7 +56,7 @@ def main(words: Sequence[str]) -> int:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Read, train, and have the outcome scored and written; answer with what model.json says.
 
-    A trial ends where its number is known: it never sees the test pictures, and its model would be thrown away.
+    A trial ends where its number is known: it never sees the test pictures, and leaves a draft of its model.
     """
     code = code_sha256()  # before training, since somebody may edit the files meanwhile
     if not arguments.trial:
@@ -68,6 +68,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             return {}
         report_best(trained)
         if arguments.trial:
+            draft.leave(trained, arguments.model_dir)
             return {}
         return finish(trained, model_dir=arguments.model_dir, report_dir=arguments.report_dir)
 

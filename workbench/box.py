@@ -29,6 +29,7 @@ PACKAGES = {
     "onnxruntime": "onnxruntime==1.31.1",
     "PIL": "pillow==13.0.0",
 }
+SPLITS = ("train", "valid", "test")
 BUSY_LOAD = 0.5
 BUSY_GPU_PERCENT = 5
 # Session Manager's shells and Run Command's commands are these programs.
@@ -79,6 +80,9 @@ def main(words: list[str]) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("train", "fetch"):
         commands.add_parser(name, add_help=False).add_argument("--data", default="", help="a folder below dataset/")
+    told = commands.choices["train"]
+    told.add_argument("--weights", default="", help="an address in S3, or what training.train takes")
+    told.add_argument("--seed", default="1", help="of training, and of the split of a set that has none")
     commands.add_parser("idle")
     options, flags = parser.parse_known_args(words)
     if flags and options.command != "train":
@@ -91,21 +95,26 @@ def main(words: list[str]) -> int:
             fetch_code(settings)
             fetch_data(settings, options.data)
         else:
-            train(settings, options.data, flags)
+            seed = ["--seed", options.seed]
+            train(settings, options.data, seed, [*fetch_weights(settings, options.weights), *flags])
     except (BoxError, OSError, ValueError) as error:
         sys.stderr.write(f"whippet: {error}\n")
         return 1
     return 0
 
 
-def train(settings: Settings, prefix: str, flags: list[str]) -> str:
+def train(settings: Settings, prefix: str, seed: list[str], flags: list[str]) -> str:
     """Returns the model's key in the bucket, which says what it holds."""
     code, data = fetch_code(settings), fetch_data(settings, prefix)
     install_missing()
+    if not all((data / name).is_dir() for name in SPLITS):
+        # As the pipeline's first step does it: by content, so that both test with the same pictures.
+        whole, data = data, fresh(settings.folder / "prepared")
+        python(code, "training.prepare", "--data", str(whole), "--out", str(data), *seed)
     model = fresh(settings.folder / "model")
     archive = settings.folder / "model.tar.gz"
-    channels = [word for name in ("train", "valid", "test") for word in (f"--{name}", str(data / name))]
-    python(code, "training.train", *channels, "--model-dir", str(model), *flags)
+    channels = [word for name in SPLITS for word in (f"--{name}", str(data / name))]
+    python(code, "training.train", *channels, "--model-dir", str(model), *seed, *flags)
     python(code, "training.artifact", str(model), str(archive))
     with archive.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -137,8 +146,17 @@ def fetch_data(settings: Settings, prefix: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     aws(settings, "s3", "sync", "--delete", "--only-show-errors", f"s3://{settings.bucket}/{source}/", str(folder))
     if not any(folder.iterdir()):
-        raise BoxError(f"s3://{settings.bucket}/{source}/ is empty; put folders train, valid and test there")
+        raise BoxError(f"s3://{settings.bucket}/{source}/ is empty; push a data set there")
     return folder
+
+
+def fetch_weights(settings: Settings, told: str) -> list[str]:
+    """The flag that begins from them; the box's role may read those that the stage file names."""
+    if told.startswith("s3://"):
+        file = fresh(settings.folder / "weights") / told.rsplit("/", 1)[-1]
+        aws(settings, "s3", "cp", "--only-show-errors", told, str(file))
+        told = str(file)
+    return ["--weights", told] if told else []
 
 
 def install_missing() -> None:
@@ -153,7 +171,8 @@ def install_missing() -> None:
 
 
 def python(folder: Path, module: str, *words: str) -> None:
-    if subprocess.run([sys.executable, "-m", module, *words], cwd=folder, check=False).returncode:
+    # -u: who follows from afar sees a line when it is said.
+    if subprocess.run([sys.executable, "-u", "-m", module, *words], cwd=folder, check=False).returncode:
         raise BoxError(f"{module} failed, as it says above")
 
 

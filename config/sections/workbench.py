@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from config.sections.section import InstanceType, Section
+from config.sections.section import InstanceType, LogDays, Section
 
 Ec2Type = Annotated[str, Field(pattern=r"^[a-z0-9-]+\.(nano|micro|small|medium|large|xlarge|[0-9]+xlarge)$")]
 AmiType = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]+$")]
@@ -25,6 +25,8 @@ class Box(Section):
     """Size of its disk, which also holds the AMI."""
     market: Literal["on-demand", "spot"]
     """How it is paid: "spot" may be stopped by AWS at two minutes' notice, and starts again by itself."""
+    log_days: LogDays
+    """Days for which what commands on it said is kept."""
     idle_minutes: IdleMinutes
     """Minutes without load, login or command after which it stops itself."""
 

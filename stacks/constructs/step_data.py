@@ -39,7 +39,8 @@ def steps_of(config: Training) -> dict[str, tuple[JobKind, JobData]]:
             PROCESSING,
             JobData(
                 # models/ too: a promotion has the live model scored on the pictures that the new one was judged by.
-                reads=[pictures["test"], f"{RUNS_PREFIX}/*/training", MODELS_PREFIX],
+                # trials/ too: a comparison has a tuning's best trial scored, which saw no test picture.
+                reads=[pictures["test"], f"{RUNS_PREFIX}/*/training", f"{RUNS_PREFIX}/*/trials", MODELS_PREFIX],
                 writes=[f"{RUNS_PREFIX}/*/evaluation", MODELS_PREFIX],
             ),
         ),

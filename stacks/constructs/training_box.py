@@ -12,6 +12,7 @@ from config.sections.workbench import Box
 from stacks.constructs import source_folders
 from stacks.constructs.box_role import BoxRole
 from stacks.constructs.findings import acknowledge
+from stacks.constructs.logs import ExpiringLog
 from stacks.constructs.training_code import TrainingCode
 
 PARAMETERS = "/aws/service/deeplearning/ami/x86_64"
@@ -32,6 +33,7 @@ class TrainingBox(Construct):
         vpc: ec2.IVpc,
         subnet_id: str,
         public: bool,
+        weights: str | None,
         bucket: s3.IBucket,
         key: kms.IKey,
     ) -> None:
@@ -44,7 +46,17 @@ class TrainingBox(Construct):
             value=code.s3_uri,
             description="Where the box finds the training code of the last deploy",
         )
-        role = BoxRole(self, "Role", code=code, address=address, bucket=bucket, key=key)
+        log = ExpiringLog(self, "Log", keep_days=config.log_days)
+        role = BoxRole(
+            self,
+            "Role",
+            code=code,
+            address=address,
+            log_group=log.log_group_name,
+            weights=weights,
+            bucket=bucket,
+            key=key,
+        )
         profile = iam.CfnInstanceProfile(self, "Profile", roles=[role.role_name])
         group = ec2.SecurityGroup(
             self, "SecurityGroup", vpc=vpc, description="Admits nobody; may call https", allow_all_outbound=False
@@ -87,6 +99,7 @@ class TrainingBox(Construct):
         acknowledge(instance, "AwsSolutions-EC28", "A box that stops itself has no minutes worth 2 a month to watch")
         acknowledge(instance, "AwsSolutions-EC29", "What it makes goes to the bucket; losing the box loses nothing")
         self.instance_id = instance.ref
+        self.log_group = log.log_group_name
 
     def _user_data(self, config: Box, bucket: s3.IBucket, address: ssm.CfnParameter) -> str:
         settings = Stack.of(self).to_json_string(

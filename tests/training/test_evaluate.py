@@ -10,9 +10,10 @@ import pytest
 
 from tests.training.conftest import Trained
 from training import evaluate as module
+from training import train
 from training.artifact import pack, write_metadata
 from training.errors import TrainingError
-from training.evaluate import evaluate, main
+from training.evaluate import evaluate, main, publish
 
 
 @pytest.fixture
@@ -121,3 +122,21 @@ def test_wrong_flag_reaches_the_jobs_failure_reason(
     reason = (tmp_path / "output" / "message").read_text()
     assert "--precision" in reason and "int4" in reason
     assert capsys.readouterr().err == f"evaluate: {reason}\n"
+
+
+def test_a_trials_draft_is_scored_as_the_model_that_training_makes_of_it(
+    trained: Trained, pictures: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    channels = [word for name in ("train", "valid") for word in (f"--{name}", str(pictures / name))]
+    flags = ["--epochs", "2", "--batch-size", "16", "--flip", "true", "--seed", "3", "--threads", "1", "--name", "tiny"]
+    assert train.main([*channels, *flags, "--trial", "true", "--model-dir", str(folder)]) == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["model.json", "model.pt"]
+    with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as tar:
+        tar.add(folder, ".")
+    found, said = evaluate(tmp_path / "model.tar.gz", pictures / "test"), trained.metadata["metrics"]["test"]
+    assert (found["accuracy"], found["samples"]) == (said["accuracy"], said["samples"])
+    assert found["macro_f1"] == pytest.approx(said["macro_f1"], abs=1e-6)
+    with pytest.raises(TrainingError, match="is a trial's draft; train with its hyperparameters, and publish that"):
+        publish(tmp_path / "model.tar.gz", tmp_path / "models", found)

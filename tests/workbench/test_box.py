@@ -109,7 +109,7 @@ def test_data_that_is_not_there_is_a_sentence(trained):
     made, _ = trained
     done = made.run("train", "--data", "dogs")
     assert done.returncode == 1
-    assert f"s3://{made.bucket}/dataset/dogs/ is empty; put folders train, valid and test there" in done.stderr
+    assert f"s3://{made.bucket}/dataset/dogs/ is empty; push a data set there" in done.stderr
 
 
 def test_failing_training_ends_in_a_sentence_before_anything_is_left(tmp_path):

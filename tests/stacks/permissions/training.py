@@ -62,8 +62,8 @@ TRAIN = job(
 )
 EVALUATE = job(
     "ProcessingJobs",
-    ("runs/*/data/test/*", "runs/*/training/*", "models/*"),
-    (data("models"), data("runs/*/data/test"), data("runs/*/training")),
+    ("runs/*/data/test/*", "runs/*/training/*", "runs/*/trials/*", "models/*"),
+    (data("models"), data("runs/*/data/test"), data("runs/*/training"), data("runs/*/trials")),
     (data("models"), data("runs/*/evaluation")),
 )
 JOBS = (

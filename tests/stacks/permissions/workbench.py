@@ -3,6 +3,7 @@
 from tests.stacks.permissions.training import AS_CONFIGURED
 
 JOBS = "arn:aws:sagemaker:us-east-1:ACCOUNT:training-job/whippet-STAGE-*"
+BOX_LOG = "arn:aws:logs:us-east-1:ACCOUNT:log-group:<BoxLog>"
 JOBS_LOG = "arn:aws:logs:us-east-1:ACCOUNT:log-group:/aws/sagemaker/TrainingJobs"
 USE_KEY = (
     "Allow",
@@ -31,6 +32,12 @@ BOX = {
     "ListData": ("Allow", ("s3:ListBucket",), ("<data:Bucket.Arn>",), {"StringLike": {"s3:prefix": "dataset/*"}}),
     "ReadData": ("Allow", ("s3:GetObject",), ("<data:Bucket.Arn>/dataset/*",)),
     "LeaveModel": ("Allow", ("s3:AbortMultipartUpload", "s3:PutObject"), ("<data:Bucket.Arn>/models/*",)),
+    "FindLog": ("Allow", ("logs:DescribeLogGroups",), ("arn:aws:logs:us-east-1:ACCOUNT:log-group:*",)),
+    "WriteLog": (
+        "Allow",
+        ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"),
+        (f"{BOX_LOG}:*", BOX_LOG),
+    ),
     "UseKey": USE_KEY,
 }
 NOTEBOOK = {
