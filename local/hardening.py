@@ -18,7 +18,7 @@ from local.conditions import with_joins
 from local.encryption import encryption_checks, granted
 from local.provisioned import initialization_type
 from local.records import Scope
-from local.request_context import alias_action, log_stream_arn, metric_namespace
+from local.request_context import alias_action, every_log_group_arn, log_stream_arn, metric_namespace
 from local.throttle import TOO_MANY, Throttles
 
 # MiniStack is untyped: its functions and what they answer.
@@ -172,7 +172,11 @@ def _name_the_log_stream(  # noqa: PLR0917 - MiniStack's signature
     found = str(original(service, method, path, headers, body, *rest))
     if service != "logs":
         return found
-    return log_stream_arn(found, headers.get("x-amz-target", "").rsplit(".", 1)[-1], body)
+    action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
+    if action == "DescribeLogGroups":
+        _parameters, region, account = rest
+        return every_log_group_arn(region, account)
+    return log_stream_arn(found, action, body)
 
 
 def _name_the_metrics_namespace(

@@ -17,6 +17,11 @@ def log_stream_arn(group_arn: str, action: str, body: bytes) -> str:
     return f"{group_arn}:log-stream:{stream}"
 
 
+def every_log_group_arn(region: str, account: str) -> str:
+    """What AWS asks about for a list of groups, whatever prefix it is asked for: `log-group:*` matches it."""
+    return f"arn:aws:logs:{region}:{account}:log-group::log-stream:"
+
+
 def metric_namespace(action: str, body: bytes, params: Mapping[str, Any]) -> dict[str, str]:
     """The condition key cloudwatch:namespace of a PutMetricData call, in whichever protocol it came."""
     if action != "cloudwatch:PutMetricData":

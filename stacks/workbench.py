@@ -41,7 +41,9 @@ class WorkbenchStack(Stack):
                 key=data.key,
             )
             CfnOutput(self, "BoxId", value=box.instance_id, description="aws ssm start-session --target")
-            CfnOutput(self, "BoxLogGroup", value=box.log_group, description="What commands on the box say, as they say it")
+            CfnOutput(
+                self, "BoxLogGroup", value=box.log_group, description="What commands on the box say, as they say it"
+            )
             CfnOutput(self, "BoxTrainCommand", value=TRAIN_COMMAND, description="To be sent with AWS-RunShellScript")
         if config.workbench.notebook.enabled:
             notebook = Notebook(

@@ -121,7 +121,9 @@ def publish(model: Path, models: Path, result: dict[str, Any]) -> dict[str, Any]
     with tempfile.TemporaryDirectory() as temporary:
         folder, archive = unpack(model, Path(temporary)), Path(temporary) / "model.tar.gz"
         if is_draft(folder):
-            raise TrainingError(f"--publish: {model} is a trial's draft; train with its hyperparameters, and publish that")
+            raise TrainingError(
+                f"--publish: {model} is a trial's draft; train with its hyperparameters, and publish that"
+            )
         pack(folder, archive)
         sha256 = file_sha256(archive)
         (models / sha256).mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,9 @@ LEFT_OUT = {"Status": "Cancelled", "StatusDetails": "Terminated"}
 # Those that count against MaxErrors.
 FAILED = ("Failed", "ExecutionTimedOut")
 OUTPUT = ("OutputS3BucketName", "OutputS3KeyPrefix", "CloudWatchOutputConfig")
+# Of what a command said, a list shows the beginning.
+LISTED_CHARACTERS = 2_500
+LISTED_TIMES = {"ResponseStartDateTime": "ExecutionStartDateTime", "ResponseFinishDateTime": "ExecutionEndDateTime"}
 COPIED = ("DocumentName", "Comment", "Parameters", "InstanceIds", "Targets", *OUTPUT)
 
 
@@ -102,7 +105,12 @@ def listed(invocation: Document, *, detailed: bool) -> Document:
         "Status": invocation["Status"],
         "StatusDetails": invocation["StatusDetails"],
         "ResponseCode": invocation["ResponseCode"],
-        "Output": invocation["StandardOutputContent"] + invocation["StandardErrorContent"],
+        "Output": (invocation["StandardOutputContent"] + invocation["StandardErrorContent"])[:LISTED_CHARACTERS],
+        **{
+            name: datetime.fromisoformat(invocation[member]).timestamp()
+            for name, member in LISTED_TIMES.items()
+            if member in invocation
+        },
     }
     return {**invocation, "CommandPlugins": [plugin] if detailed else []}
 

@@ -3,7 +3,9 @@
 import argparse
 from pathlib import Path
 
-from ops.commands.common import add_json, add_stage
+from ops.commands.common import LEFT_RUNNING, add_json, add_score, add_stage
+
+INTERRUPTED_SENTENCE = LEFT_RUNNING
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--days", type=float, default=30.0, metavar="N", help="how far back those are looked for (30)")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write a page with table and learning curves")
+    add_score(parser)
     add_json(parser)
 
 

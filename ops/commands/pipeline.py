@@ -3,15 +3,15 @@
 import argparse
 from pathlib import Path
 
-from ops.commands.common import add_json, add_stage
+from ops.commands.common import add_data, add_detach, add_json, add_stage
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parts = parser.add_subparsers(dest="part", required=True, metavar="PART", parser_class=type(parser))
     start = parts.add_parser("run", description="Start a run on a data set, and follow it.", help="start a run")
     add_stage(start, "whose pipeline")
-    start.add_argument("--data", metavar="NAME", help="the data set; the only one unless said")
-    start.add_argument("--detach", action="store_true", help="start it, print its name, do not follow it")
+    add_data(start)
+    add_detach(start)
     add_json(start)
     status = parts.add_parser(
         "status", description="A run's steps with states, times and reasons.", help="the steps of a run"

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from ops.commands.common import add_json, add_stage
+from ops.commands.common import LEFT_RUNNING, add_data, add_detach, add_json, add_stage, add_wishes
 
-INTERRUPTED_SENTENCE = "Interrupted. What was started goes on: `python -m ops jobs` shows it."
+INTERRUPTED_SENTENCE = LEFT_RUNNING
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,23 +13,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--ec2", action="store_true", help="on the training box, which is started where it is stopped")
     place.add_argument("--local", action="store_true", help="as a process on this machine; --data is then a folder")
-    parser.add_argument("--data", metavar="NAME", help="the data set; the only one unless said")
+    add_data(parser)
     parser.add_argument("--instances", type=int, metavar="N", help="that share the training; here: processes")
-    parser.add_argument("--instance-type", metavar="TYPE", help="as ml.m5.xlarge")
-    parser.add_argument(
-        "--spot", action=argparse.BooleanOptionalAction, default=None, help="on spare capacity, which may be taken back"
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a hyperparameter, as epochs=20; may stand more than once",
-    )
+    add_wishes(parser, settable=", as epochs=20")
     parser.add_argument("--tuned", metavar="JOB", help="begin from what this tuning job found best")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="with --local: the file of [training.weights]")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="with --local: where the model goes")
-    parser.add_argument("--detach", action="store_true", help="start it, print its name, do not follow it")
+    add_detach(parser)
     parser.add_argument("--dry-run", action="store_true", help="print what would be asked for, and start no training")
     add_json(parser)
 

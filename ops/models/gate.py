@@ -8,7 +8,7 @@ from ops.console import Steps
 from ops.models.card import Card, read_card
 from ops.models.live import STARTER
 from ops.models.registry import Version
-from ops.models.scoring import Scoring
+from ops.models.scoring import LiveScore
 from ops.stage import Stage
 
 COMPARED = ("accuracy", "macro_f1")
@@ -72,7 +72,7 @@ def _compared(version: Version, card: Card, live: Card, scored: Callable[[], dic
 
 def _scored(stage: Stage, version: Version, live_artifact: str, steps: Steps) -> dict[str, Any] | str:
     """The live model's evaluation on the version's test pictures, or why there is none."""
-    scoring = Scoring(stage, version, live_artifact)
+    scoring = LiveScore(stage, version, live_artifact)
     if not scoring.pictures_are_there():
         return (
             f"The live model was judged by other pictures than version {version.number}, whose own are not in the "

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from ops.watch.idlers import GIB, STOP_BY, Ground, Idler, long, stored
+from ops.spans import in_words
+from ops.watch.idlers import GIB, STOP_BY, Ground, Idler, stored
 
 # EC2 publishes a reading every five minutes unless detailed monitoring is paid for.
 PERIOD_SECONDS = 300
@@ -22,7 +23,7 @@ def boxes(ground: Ground) -> Iterator[Idler]:
             yield Idler(
                 "box",
                 name,
-                long(idle),
+                in_words(idle),
                 f"CPUUtilization below {limits.box_cpu_percent:g} % at its highest, every 5 minutes",
                 ground.prices.hourly(kind),
                 f"{STOP_BY}aws ec2 stop-instances --instance-ids {name}",
@@ -51,7 +52,7 @@ def volumes(ground: Ground) -> Iterator[Idler]:
         yield Idler(
             f"volume, {volume['Size']} GiB",
             name,
-            f"of the stopped box {box}" if box else f"hangs on nothing, {long(ground.now - volume['CreateTime'])} old",
+            f"of the stopped box {box}" if box else f"hangs on nothing, {in_words(ground.now - volume['CreateTime'])} old",
             "its state and its machine's, now",
             stored(ground.prices.other(f"{volume['VolumeType']} GiB-month"), volume["Size"] * GIB),
             "workbench.box.enabled = false takes box and volume away, with what is on it"

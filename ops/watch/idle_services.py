@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from config.names import ALIAS
-from ops.watch.idlers import GIB, STOP_BY, Ground, Idler, long, stored, times, whole
+from ops.spans import in_words
+from ops.watch.idlers import GIB, STOP_BY, Ground, Idler, stored, times, whole
 
 DAY = timedelta(days=1)
 
@@ -21,7 +22,7 @@ def notebooks(ground: Ground) -> Iterator[Idler]:
             yield Idler(
                 "notebook",
                 name,
-                f"{long(age)} since its start",
+                f"{in_words(age)} since its start",
                 f"longer than operations.idle.notebook_hours = {ground.stage.config.operations.idle.notebook_hours:g}",
                 ground.prices.hourly(found["InstanceType"]),
                 f"{STOP_BY}aws sagemaker stop-notebook-instance --notebook-instance-name {name}",
@@ -68,7 +69,7 @@ def endpoint(ground: Ground) -> Iterator[Idler]:
     yield Idler(
         "endpoint",
         name,
-        f"no request for {long(limit)}",
+        f"no request for {in_words(limit)}",
         "Invocations of every variant",
         whole(costs),
         f'serving.mode = "serverless" or "async", or cdk destroy {ground.stage.names.stack("serving")}',

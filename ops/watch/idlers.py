@@ -12,7 +12,6 @@ from typing import Any
 from ops.prices import HOURS_A_MONTH, Prices
 from ops.stage import Stage
 
-HOUR = timedelta(hours=1)
 DAY_SECONDS = 86_400
 GIB = 1024**3
 # Storage that costs less than this is not worth a line.
@@ -93,14 +92,6 @@ class Ground:
 
     def count(self, metric: str, dimensions: dict[str, str], span: timedelta) -> float:
         return sum(self.readings(metric, dimensions, "Sum", self.now - span, DAY_SECONDS).values())
-
-
-def long(span: timedelta) -> str:
-    """As a person would say it."""
-    hours = int(span / HOUR)
-    if span >= timedelta(days=2):
-        return f"{span.days} days"
-    return f"{hours} hours" if span >= 2 * HOUR else f"{int(span.total_seconds() // 60)} minutes"
 
 
 def stored(gib_month: float | None, size_bytes: float) -> float | None:

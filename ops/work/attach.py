@@ -18,11 +18,9 @@ def run(arguments: argparse.Namespace) -> int:
     if isinstance(found, Run):
         return pipeline.follow(arguments, stage, found.arn)
     if isinstance(found, Command):
-        command = on_box.follow(stage, Box.of(stage), found)
-        data = on_box.outcome(command, stage.prices)
-        return answer(arguments, data, lambda console: on_box.show(command, stage, console))
+        return on_box.followed(arguments, stage, Box.of(stage), found)
     if found.kind is TUNING:
-        return tune.told(arguments, stage, tune.follow(stage, found.name), None)
+        return tune.told(arguments, stage, tune.follow(stage, found.name))
     job = follow(stage, found.kind, found.name)
     return answer(arguments, train.outcome(job, stage.prices), lambda console: train.show(job, stage, console))
 

@@ -1,16 +1,16 @@
 """The training box by Systems Manager: awake, told a command, and that command followed, listed and cancelled."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from ops.errors import NotReached, OperatorError
 from ops.prices import Prices
 from ops.stage import Stage
+from ops.work.logs import JobLog
 
 # Boto3's clients are made at run time; any JSON document.
 Client = Any
@@ -20,9 +20,8 @@ ENDED = ("Success", "Failed", "Cancelled", "TimedOut", "Undeliverable", "Termina
 # A stopped box boots in about a minute; its agent reports some time after that.
 AWAKE_WITHIN_SECONDS = 600.0
 DELIVERED_WITHIN_SECONDS = 600
-# Once the command is sent, Systems Manager needs a moment to know of its invocation.
-NOT_YET = "InvocationDoesNotExist"
 LONGEST_COMMENT = 100
+EPOCHS = re.compile(r"--epochs=(\d+)")
 
 
 @dataclass(frozen=True)
@@ -31,11 +30,12 @@ class Command:
 
     name: str
     id: str
-    box: str
+    line: str
+    """What the shell was told."""
     instance_type: str
     began: datetime
     document: Document
-    """The invocation, as Systems Manager describes it; empty until it knows of one."""
+    """The invocation, as Systems Manager lists it; empty until it knows of one."""
 
     @property
     def status(self) -> str:
@@ -46,34 +46,40 @@ class Command:
         return self.status in ENDED
 
     @property
-    def said(self) -> str:
-        return str(self.document.get("StandardOutputContent", ""))
+    def output(self) -> str:
+        """The first 2,500 characters of it, which is all that Systems Manager lists."""
+        return str(self._plugin.get("Output", ""))
 
     @property
-    def complained(self) -> str:
-        return str(self.document.get("StandardErrorContent", ""))
+    def epochs(self) -> int | None:
+        """How many there will be, where the line says it."""
+        told = EPOCHS.search(self.line)
+        return int(told[1]) if told else None
 
     @property
     def wall_seconds(self) -> float:
-        start, end = (_time(self.document.get(key)) for key in ("ExecutionStartDateTime", "ExecutionEndDateTime"))
-        return ((end or datetime.now(UTC)) - (start or self.began)).total_seconds()
+        start: datetime = self._plugin.get("ResponseStartDateTime") or self.began
+        end: datetime = self._plugin.get("ResponseFinishDateTime") or datetime.now(UTC)
+        return (end - start).total_seconds()
 
     def dollars(self, prices: Prices) -> float | None:
         """Of the minutes that it ran; the box is billed for all that it is on."""
         price = prices.hourly(self.instance_type)
         return None if price is None else price * self.wall_seconds / 3600
 
-
-def _time(text: str | None) -> datetime | None:
-    found = datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None
-    return found.replace(tzinfo=UTC) if found and found.tzinfo is None else found
+    @property
+    def _plugin(self) -> Document:
+        return next(iter(self.document.get("CommandPlugins", [])), {})
 
 
 @dataclass(frozen=True)
 class Box:
     id: str
+    log_group: str | None
+    """Where commands say what they say, while they say it; None of a stack that was deployed before it had one."""
     ec2: Client
     ssm: Client
+    logs: Client
     poll_seconds: float
 
     @classmethod
@@ -88,10 +94,11 @@ class Box:
 
     @classmethod
     def find(cls, stage: Stage) -> "Box | None":
-        identity = (stage.find("workbench") or {}).get("BoxId")
-        if identity is None:
+        outputs = stage.find("workbench") or {}
+        if "BoxId" not in outputs:
             return None
-        return cls(identity, stage.client("ec2"), stage.client("ssm"), stage.account.poll_seconds)
+        ec2, ssm, logs = (stage.client(service) for service in ("ec2", "ssm", "logs"))
+        return cls(outputs["BoxId"], outputs.get("BoxLogGroup"), ec2, ssm, logs, stage.account.poll_seconds)
 
     def described(self) -> Document:
         (reservation,) = self.ec2.describe_instances(InstanceIds=[self.id])["Reservations"]
@@ -131,8 +138,18 @@ class Box:
             Comment=name[:LONGEST_COMMENT],
             TimeoutSeconds=DELIVERED_WITHIN_SECONDS,
             Parameters={"commands": [line], "executionTimeout": [str(run_seconds)]},
+            CloudWatchOutputConfig={"CloudWatchOutputEnabled": True, "CloudWatchLogGroupName": self._group},
         )["Command"]
-        return self._command(sent)
+        return _command(sent, str(self.described()["InstanceType"]), {})
+
+    def log(self, command: Command) -> JobLog:
+        return JobLog(self.logs, self._group, command.id)
+
+    @property
+    def _group(self) -> str:
+        if self.log_group is None:
+            raise OperatorError("The workbench stack is older than this checkout, and keeps no log: deploy it again.")
+        return self.log_group
 
     def command(self, name: str) -> Command | None:
         """By its name or by its id."""
@@ -141,34 +158,29 @@ class Box:
     def commands(self) -> list[Command]:
         """The youngest first; Systems Manager forgets them after 30 days."""
         pages = self.ssm.get_paginator("list_commands").paginate(InstanceId=self.id)
-        found = [self._command(one) for one in pages.search("Commands[]") if one]
+        sent = [one for one in pages.search("Commands[]") if one]
+        if not sent:
+            return []
+        kind, invocations = str(self.described()["InstanceType"]), self._invocations()
+        found = [_command(one, kind, invocations.get(one["CommandId"], {})) for one in sent]
         return sorted(found, key=lambda one: one.began, reverse=True)
 
     def again(self, command: Command) -> Command:
         """As it stands now."""
-        return Command(
-            command.name, command.id, self.id, command.instance_type, command.began, self._invocation(command.id)
-        )
+        now = self._invocations(CommandId=command.id).get(command.id, {})
+        return Command(command.name, command.id, command.line, command.instance_type, command.began, now)
 
     def cancel(self, command: Command) -> None:
         self.ssm.cancel_command(CommandId=command.id, InstanceIds=[self.id])
 
-    def _command(self, found: Document) -> Command:
-        kind = str(self.described()["InstanceType"])
-        identity = found["CommandId"]
-        return Command(
-            found.get("Comment") or identity,
-            identity,
-            self.id,
-            kind,
-            found["RequestedDateTime"],
-            self._invocation(identity),
-        )
+    def _invocations(self, **which: str) -> dict[str, Document]:
+        """By command; Systems Manager needs a moment to know of one that was just sent."""
+        pages = self.ssm.get_paginator("list_command_invocations").paginate(InstanceId=self.id, Details=True, **which)
+        return {one["CommandId"]: one for one in pages.search("CommandInvocations[]") if one}
 
-    def _invocation(self, command: str) -> Document:
-        try:
-            return dict(self.ssm.get_command_invocation(CommandId=command, InstanceId=self.id))
-        except ClientError as error:
-            if error.response["Error"]["Code"] != NOT_YET:
-                raise
-            return {}
+
+def _command(found: Document, instance_type: str, invocation: Document) -> Command:
+    identity = found["CommandId"]
+    line = "\n".join(found.get("Parameters", {}).get("commands", []))
+    name = found.get("Comment") or identity
+    return Command(name, identity, line, instance_type, found["RequestedDateTime"], invocation)

@@ -15,6 +15,7 @@ from ops.stage import Stage
 from ops.work import on_box
 from ops.work.box import Box, Command
 from ops.work.figures import gathered
+from ops.work.held_out import HeldOut, held_out
 from ops.work.jobs import TRAINING, TUNING, Job, described, find, lately, trials_of
 from ops.work.logs import JobLog
 from ops.work.report import page
@@ -25,7 +26,7 @@ from ops.written import write
 
 FOOTNOTE = (
     "billed: seconds times instances, of all trials for a tuning; a box is billed for as long as it is on, of which "
-    "this is the part that trained. "
+    "this is the part that trained; what scored a model on the test pictures beside its training is billed beside the row. "
 )
 
 
@@ -36,13 +37,14 @@ class Row:
     instances: str
     valid_accuracy: float | None
     test_accuracy: float | None
-    """None for a trial, which never sees the test pictures."""
     test_macro_f1: float | None
     wall_seconds: float
     billed_seconds: float | None
     dollars: float | None
     """None: unpriced."""
     epochs: list[dict[str, float]]
+    held_out: HeldOut | None = None
+    """Where its training did not tell what it does on the test pictures."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -50,7 +52,9 @@ class Row:
 
 def run(arguments: argparse.Namespace) -> int:
     stage = Stage.open(arguments.stage, arguments.stages)
-    rows = [row_of(stage, one) for one in chosen(stage, arguments)]
+    found = chosen(stage, arguments)
+    returning = " ".join(["python -m ops compare", *arguments.names])
+    rows = [row_of(stage, one, start=arguments.score, returning=returning) for one in found]
     if not rows:
         raise OperatorError(
             f"Stage {stage.name} has no training that ended well within {arguments.days:g} days: `python -m ops train "
@@ -58,16 +62,18 @@ def run(arguments: argparse.Namespace) -> int:
         )
     footnote, report = FOOTNOTE + stage.prices.source, arguments.report
     place = write(report, page(rows, stage=stage.name, footnote=footnote)) if report else None
-    found = {"rows": [row.as_json() for row in rows], "report": str(place) if place else None, "footnote": footnote}
+    data = {"rows": [row.as_json() for row in rows], "report": str(place) if place else None, "footnote": footnote}
 
     def show(console: Console) -> None:
         show_table(console, table(rows))
         for row in rows:
             console.print(f"{row.kind}: {row.name} on {row.instances}", markup=False)
+            if row.held_out:
+                console.print(f"  on the test pictures: {row.held_out.told()}", markup=False)
         console.print(footnote, markup=False)
         console.print(f"The report: {place}" if place else "--report FILE draws their learning curves.")
 
-    return answer(arguments, found, show)
+    return answer(arguments, data, show)
 
 
 def chosen(stage: Stage, arguments: argparse.Namespace) -> list[Job | Command]:
@@ -108,10 +114,18 @@ def kind_of(job: Job) -> str:
     return "one instance" if job.instances and job.instances[1] == 1 else "several instances"
 
 
-def row_of(stage: Stage, found: Job | Command) -> Row:
+def row_of(stage: Stage, found: Job | Command, *, start: bool | None = False, returning: str = "") -> Row:
+    """`start`, `returning`: of what scores a model whose training has not, as `held_out` takes them."""
     if isinstance(found, Command):
         return _of_command(stage, found)
-    return _of_tuning(stage, found) if found.kind is TUNING else _of_training(stage, found)
+    job = _best(stage, found) if found.kind is TUNING else found
+    row = _of_training(stage, job)
+    if row.test_accuracy is None or row.test_macro_f1 is None:
+        scores = held_out(stage, job, start=start, returning=returning)
+        told = (row.test_accuracy, row.test_macro_f1)
+        accuracy, macro_f1 = told if scores.accuracy is None else (scores.accuracy, scores.macro_f1)
+        row = replace(row, test_accuracy=accuracy, test_macro_f1=macro_f1, held_out=scores)
+    return _of_tuning(stage, found, row) if found.kind is TUNING else row
 
 
 def _of_training(stage: Stage, job: Job) -> Row:
@@ -132,29 +146,33 @@ def _of_training(stage: Stage, job: Job) -> Row:
     )
 
 
-def _of_tuning(stage: Stage, job: Job) -> Row:
+def _best(stage: Stage, tuning: Job) -> Job:
+    sagemaker = stage.client("sagemaker")
+    best = best_of(trials_in(trials_of(sagemaker, tuning.name)))
+    if best is None:
+        raise OperatorError(f"The tuning job {tuning.name} has no trial with a value: there is nothing to compare.")
+    return described(sagemaker, TRAINING, best.name)
+
+
+def _of_tuning(stage: Stage, tuning: Job, best: Row) -> Row:
     """Its best trial's accuracy and curve, for the money of all its trials."""
     sagemaker = stage.client("sagemaker")
-    listed = trials_of(sagemaker, job.name)
-    best = best_of(trials_in(listed))
-    if best is None:
-        raise OperatorError(f"The tuning job {job.name} has no trial with a value: there is nothing to compare.")
-    jobs = {one["TrainingJobName"]: described(sagemaker, TRAINING, one["TrainingJobName"]) for one in listed}
-    row = _of_training(stage, jobs[best.name])
-    billed = [one.billed_seconds for one in jobs.values() if one.billed_seconds is not None]
-    prices = [one.dollars(stage.prices) for one in jobs.values() if one.billed_seconds is not None]
+    listed = trials_of(sagemaker, tuning.name)
+    trials = [described(sagemaker, TRAINING, one["TrainingJobName"]) for one in listed]
+    billed = [one.billed_seconds for one in trials if one.billed_seconds is not None]
+    prices = [one.dollars(stage.prices) for one in trials if one.billed_seconds is not None]
     return replace(
-        row,
-        name=job.name,
+        best,
+        name=tuning.name,
         kind=f"tuning's best of {len(listed)}",
-        wall_seconds=round(job.wall_seconds, 1),
+        wall_seconds=round(tuning.wall_seconds, 1),
         billed_seconds=sum(billed),
         dollars=None if not prices or None in prices else sum(price for price in prices if price is not None),
     )
 
 
 def _of_command(stage: Stage, command: Command) -> Row:
-    figures = gathered(command.said.splitlines())
+    figures = on_box.figures_of(Box.of(stage), command)
     return Row(
         name=command.name,
         kind="box",
@@ -164,7 +182,7 @@ def _of_command(stage: Stage, command: Command) -> Row:
         test_macro_f1=figures.last.get("test_macro_f1"),
         wall_seconds=round(command.wall_seconds, 1),
         billed_seconds=round(command.wall_seconds, 1),
-        dollars=on_box.outcome(command, stage.prices)["dollars"],
+        dollars=command.dollars(stage.prices),
         epochs=figures.epochs,
     )
 

@@ -16,6 +16,7 @@ Json = dict[str, Any]
 RUN_ID = "Execution.PipelineExecutionId"
 DATASET = "Parameters.DatasetPrefix"
 PREPARED = "Steps.Prepare.ProcessingOutputConfig.Outputs['data'].S3Output.S3Uri"
+TRAINED = "Steps.Train.ModelArtifacts.S3ModelArtifacts"
 FEATURES = "Steps.Features.ProcessingOutputConfig.Outputs['features'].S3Output.S3Uri"
 TUNED = "Steps.Tune.BestTrainingJob.TunedHyperParameters['{}']"
 

@@ -31,12 +31,12 @@ def left_running(stage: Stage, name: str, returning: str = "") -> Iterator[None]
         raise NotReached(f"{sentence_of(error)} {back}") from None
 
 
-def follow(stage: Stage, kind: Kind, name: str) -> Job:
+def follow(stage: Stage, kind: Kind, name: str, returning: str = "") -> Job:
     """To its end; WorkFailed with its reason and its last words where that is a bad one."""
     sagemaker = stage.client("sagemaker")
     log = JobLog(stage.client("logs"), kind.log, name)
     job = described(sagemaker, kind, name)
-    with left_running(stage, name), Screen(name, epochs_of(job)) as screen:
+    with left_running(stage, name, returning), Screen(name, epochs_of(job)) as screen:
         while not job.has_ended:
             screen.state(job.state)
             _show(log, screen)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from ops.spans import exact
 from ops.training_run import Step
 from ops.work.definition import Definition, Json, referred
 from ops.work.drawing import INK, box, svg, text
@@ -89,7 +90,7 @@ def _node(step: Json, place: tuple[float, float], found: Step | None) -> list[st
     middle = x + WIDTH / 2
     said = found.status if found else "not begun"
     if found and found.status != "Starting":
-        said = f"{said}, {_time(found.seconds)}"
+        said = f"{said}, {exact(found.seconds)}"
     return [
         f"<g><title>{step['Name']}: {said}</title>",
         box(x, y, WIDTH, HEIGHT, fill=fill, stroke=stroke),
@@ -98,12 +99,6 @@ def _node(step: Json, place: tuple[float, float], found: Step | None) -> list[st
         text(middle, y + 50, said, size=11, anchor="middle", colour=INK),
         "</g>",
     ]
-
-
-def _time(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _arrow(start: tuple[float, float], end: tuple[float, float], said: str) -> str:

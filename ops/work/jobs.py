@@ -23,7 +23,7 @@ DESCRIBED_AT_ONCE = 8
 NOT_THERE = ("ValidationException", "ResourceNotFound")
 # What follows `Names.own_jobs` in a name that a command has made.
 OWN_NAME = re.compile(
-    r"(train|tune|prepare|features)-\d{4}-\d{6}[a-z0-9]{2}|batch-\d{13}|score-\d+-[0-9a-f]{12}-\d+", re.ASCII
+    r"(train|tune|prepare|features)-\d{4}-\d{6}[a-z0-9]{2}|batch-\d{13}|score-[0-9a-f]{12}-\d{10}", re.ASCII
 )
 
 
@@ -83,7 +83,8 @@ class Job:
 
     @property
     def reason(self) -> str:
-        return str(self.document.get("FailureReason", ""))
+        """A container's own words are shorter than what SageMaker makes of them, where it left any."""
+        return str(self.document.get("ExitMessage") or self.document.get("FailureReason", ""))
 
     @property
     def began(self) -> datetime:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ops.console import answer
+from ops.spans import short
 from ops.stage import Stage
 from ops.training_run import ENDED as RUN_ENDED
 from ops.training_run import Run
@@ -91,11 +92,3 @@ def table(found: list[Listed], now: datetime, *, wide: bool) -> Table:
         cells = [one.name, one.kind, state, short((now - one.began).total_seconds()), took]
         shown.add_row(*cells, *([one.on] if wide else []))
     return shown
-
-
-def short(seconds: float) -> str:
-    """With the one unit that matters."""
-    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"

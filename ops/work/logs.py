@@ -40,7 +40,7 @@ class JobLog:
                 if error.response["Error"]["Code"] not in NOT_YET:
                     raise
                 continue
-            spoken += [(one["timestamp"], one["message"].rstrip()) for one in found["events"]]
+            spoken += [(one["timestamp"], line) for one in found["events"] for line in _lines(one)]
         return [message for _, message in sorted(spoken, key=lambda one: one[0])[-count:]]
 
     def _streams(self) -> list[str]:
@@ -64,9 +64,14 @@ class JobLog:
                 **({"nextToken": token} if token else {}),
             )
             for event in found["events"]:
-                yield event["message"].rstrip("\n")
+                yield from _lines(event)
             following = found.get("nextForwardToken")
             # The same token again: the end, for now.
             if not following or following == token:
                 return
             self._tokens[stream] = following
+
+
+def _lines(event: dict[str, Any]) -> list[str]:
+    """Systems Manager's agent sends all that was said since it last looked as one event."""
+    return [line.rstrip() for line in str(event["message"]).rstrip("\n").split("\n")]

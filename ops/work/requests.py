@@ -26,8 +26,13 @@ LETTERS = string.ascii_lowercase + string.digits
 
 def new_name(own_jobs: str, kind: str, longest: int = LONGEST_NAME) -> str:
     """Begins with `Names.own_jobs`, as far as there is room, and tells kind and time."""
-    tail = f"{kind}-{datetime.now(UTC):%m%d-%H%M%S}{''.join(secrets.choice(LETTERS) for _ in range(2))}"
-    head = own_jobs[: longest - len(tail)]
+    told = f"{kind}-{datetime.now(UTC):%m%d-%H%M%S}{''.join(secrets.choice(LETTERS) for _ in range(2))}"
+    return bounded(own_jobs, told, longest=longest)
+
+
+def bounded(own_jobs: str, tail: str, *, longest: int = LONGEST_NAME, spare: int = 0) -> str:
+    """The beginning gives way: `tail` tells one job from another, and `spare` is left for what follows."""
+    head = own_jobs[: longest - spare - len(tail)]
     return f"{head}{tail}" if head == own_jobs else f"{head[:-1].rstrip('-')}-{tail}"
 
 

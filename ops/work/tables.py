@@ -16,14 +16,18 @@ def plain(left: Sequence[str], right: Sequence[str] = (), *, title: str | None =
         title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0)
     )
     for heading in left:
-        found.add_column(heading, no_wrap=True, overflow="fold")
+        # Where there is too little room, a long name is folded, and no number is cut.
+        found.add_column(heading, overflow="fold")
     for heading in right:
         found.add_column(heading, justify="right", no_wrap=True)
     return found
 
 
 def show(console: Console, table: Table) -> None:
-    console.print(table, width=None if console.is_terminal else max(LOG_WIDTH, console.width))
+    if not console.is_terminal:
+        # A width that is only given to `print` would be cut to the console's own, which is 80 in a log.
+        console.width = max(LOG_WIDTH, console.width)
+    console.print(table)
 
 
 def fits(console: Console, columns: int) -> bool:

@@ -47,9 +47,7 @@ def asked(stage: Stage, arguments: argparse.Namespace) -> tuple[str, Json]:
     screen.note(f"The data set as {prepared.origin} prepared it: {prepared.uri}/")
     tuning = arguments.tuned or prepared.tuning
     tuned = tuned_by(sagemaker, tuning) if tuning else {}
-    if tuned:
-        found = ", ".join(f"{flag} = {value}" for flag, value in tuned.items())
-        screen.note(f"As the tuning job {tuning} found best: {found}")
+    told_of_tuning(screen, tuning, tuned)
     name = new_name(stage.names.own_jobs, "train")
     request = training(definition, name, prepared, config=config, wish=wish, tuned=tuned)
     return name, validated(sagemaker, "CreateTrainingJob", request)
@@ -59,6 +57,12 @@ def tuned_by(sagemaker: Client, tuning: str) -> dict[str, str]:
     """What the best trial had, by flag; nothing where no trial ended well."""
     found = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=tuning)
     return dict(found.get("BestTrainingJob", {}).get("TunedHyperParameters", {}))
+
+
+def told_of_tuning(screen: Screen, tuning: str | None, tuned: dict[str, str]) -> None:
+    if tuned:
+        found = ", ".join(f"{flag} = {value}" for flag, value in tuned.items())
+        screen.note(f"As the tuning job {tuning} found best: {found}")
 
 
 def outcome(job: Job, prices: Prices) -> Json:

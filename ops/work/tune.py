@@ -17,6 +17,7 @@ from ops.work import datasets
 from ops.work.coordinates import parallel_coordinates
 from ops.work.definition import Definition
 from ops.work.following import left_running
+from ops.work.held_out import HeldOut, held_out
 from ops.work.jobs import TRAINING, TUNING, Job, described, trials_of
 from ops.work.logs import JobLog
 from ops.work.preparing import made_ready
@@ -39,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     stage.client("sagemaker").create_hyper_parameter_tuning_job(**request)
     if arguments.detach:
         return answer(arguments, {"name": name, "status": "InProgress"}, lambda console: console.print(name))
-    return told(arguments, stage, follow(stage, name), arguments.plot)
+    return told(arguments, stage, follow(stage, name))
 
 
 def asked(stage: Stage, arguments: argparse.Namespace) -> tuple[str, Json]:
@@ -95,18 +96,24 @@ def why(stage: Stage, job: Job, trials: list[Trial]) -> str:
     return "\n".join([said, f"The last lines of the log of {failed.name}:", *words])
 
 
-def told(arguments: argparse.Namespace, stage: Stage, job: Job, plot: Path | None) -> int:
-    """The answer about a tuning job that has ended."""
-    objective = objective_of(job)
+def told(arguments: argparse.Namespace, stage: Stage, job: Job) -> int:
+    """The answer about a tuning job that has ended: its trials, and what the best one does on the test pictures."""
+    objective, words = objective_of(job), vars(arguments)
     trials = trials_in(trials_of(stage.client("sagemaker"), job.name))
-    place = write(plot or Path(f"{job.name}.svg"), parallel_coordinates(trials, objective, title=job.name))
+    drawn = parallel_coordinates(trials, objective, title=job.name)
+    place = write(words.get("plot") or Path(f"{job.name}.svg"), drawn)
     best = best_of(trials)
+    scores = HeldOut()
+    if best is not None:
+        trial = described(stage.client("sagemaker"), TRAINING, best.name)
+        returning = f"python -m ops attach {job.name}"
+        scores = held_out(stage, trial, start=words.get("score"), returning=returning)
     found = {
         "name": job.name,
         "kind": job.kind.noun,
         "status": job.status,
         "objective": objective,
-        "best": best.as_json() if best else None,
+        "best": {**best.as_json(), "held_out": scores.as_json()} if best else None,
         "trials": [one.as_json() for one in trials],
         "wall_seconds": round(job.wall_seconds, 1),
         "plot": str(place),
@@ -116,6 +123,7 @@ def told(arguments: argparse.Namespace, stage: Stage, job: Job, plot: Path | Non
         show_table(console, table(trials, objective, job.name))
         if best is not None:
             console.print(f"The best is {best.name}: `python -m ops train --tuned {job.name} --stage {stage.name}`")
+            console.print(f"On the test pictures: {scores.told()}", markup=False)
         console.print(f"All trials as a plot: {place}")
 
     return answer(arguments, found, show)

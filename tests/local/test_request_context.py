@@ -57,3 +57,11 @@ def test_policy_on_a_namespace_keeps_other_metrics_out(embedded):
     client.put_metric_data(Namespace="mine", MetricData=data)
     with pytest.raises(ClientError, match="AccessDenied"):
         client.put_metric_data(Namespace="another", MetricData=data)
+
+
+@pytest.mark.xdist_group(__name__)
+def test_policy_on_every_group_lists_groups_and_one_on_a_group_does_not(embedded):
+    every, one = (f"arn:aws:logs:us-east-1:000000000000:log-group:{name}" for name in ("*", "/mine*"))
+    embedded.client("logs", embedded.acting(statement("logs:DescribeLogGroups", every))).describe_log_groups()
+    with pytest.raises(ClientError, match="on resource: arn:aws:logs:us-east-1:000000000000:log-group::log-stream:"):
+        embedded.client("logs", embedded.acting(statement("logs:DescribeLogGroups", one))).describe_log_groups()

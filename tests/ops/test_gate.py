@@ -102,7 +102,7 @@ def test_of_other_pictures_the_live_model_is_scored_on_the_new_ones(judged, monk
 
 
 def test_pictures_that_are_gone_hold_the_gate(judged, monkeypatch):
-    monkeypatch.setattr(gate.Scoring, "pictures_are_there", lambda _: False)
+    monkeypatch.setattr(gate.LiveScore, "pictures_are_there", lambda _: False)
     said = judged(card(data="two"), card())
     assert not said.passes
     assert "any more (data.run_days = 30): train again" in said.sentence

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import boto3
 import pytest
-from botocore.stub import Stubber
+from botocore.stub import ANY, Stubber
 
 from config import load_stage
 from ops.account import Account
@@ -17,10 +17,11 @@ from ops.models.change import differing, settled, told
 from ops.models.live import Live, Past, Served
 from ops.models.registry import Registry, Version
 from ops.models.rolling_back import last_before
-from ops.models.scoring import Scoring
+from ops.models.scoring import LiveScore
 from ops.models.serving_change import ServingChange
 from ops.models.stage_file import Promoted
 from ops.stage import Stage
+from ops.work.scoring import Scoring
 
 KEYS = {"region_name": "us-east-1", "aws_access_key_id": "a", "aws_secret_access_key": "b"}
 NEW, OLD = "models/new/model.tar.gz", "models/old/model.tar.gz"
@@ -78,8 +79,9 @@ def test_a_deploy_that_sagemaker_took_back_by_itself_is_a_failure(stage, sagemak
 
 
 def test_a_scoring_job_that_fails_tells_its_reason(stage, sagemaker, monkeypatch):
-    scoring = Scoring(stage, version(7, NEW), "models/0123456789abcdef/model.tar.gz")
-    monkeypatch.setattr(Scoring, "_read", lambda _: None)
+    monkeypatch.setattr(Stage, "output", lambda *_: "bucket")
+    monkeypatch.setattr(Scoring, "known", lambda _: None)
+    scoring = LiveScore(stage, version(7, NEW), "models/0123456789abcdef/model.tar.gz")
     running = {
         "ProcessingJobName": "job",
         "ProcessingJobArn": "arn:aws:sagemaker:us-east-1:111122223333:processing-job/job",
@@ -89,7 +91,12 @@ def test_a_scoring_job_that_fails_tells_its_reason(stage, sagemaker, monkeypatch
     sagemaker.add_response(
         "list_processing_jobs",
         {"ProcessingJobSummaries": [running]},
-        {"NameContains": "whippet-dev-score-7-0123456789ab", "StatusEquals": "InProgress"},
+        {
+            "NameContains": ANY,
+            "StatusEquals": "InProgress",
+            "SortBy": "CreationTime",
+            "SortOrder": "Descending",
+        },
     )
     ended = {
         **{key: running[key] for key in ("ProcessingJobName", "ProcessingJobArn", "CreationTime")},
@@ -100,6 +107,7 @@ def test_a_scoring_job_that_fails_tells_its_reason(stage, sagemaker, monkeypatch
         },
         "AppSpecification": {"ImageUri": "x"},
     }
+    sagemaker.add_response("describe_processing_job", {**ended, "ProcessingJobStatus": "InProgress"})
     sagemaker.add_response("describe_processing_job", ended)
     with pytest.raises(
         WorkFailed, match="The job job, which scores the live model, ended as Failed: evaluate: no pictures"

@@ -8,7 +8,7 @@ import pytest
 
 from ops.stage import Stage
 from ops.watch import idle, idle_machines, idle_services
-from ops.watch.idlers import Ground, long, times, whole
+from ops.watch.idlers import Ground, times, whole
 from tests.ops.stubbed import scripted
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -239,11 +239,3 @@ def test_a_sum_with_an_unknown_part_is_unknown():
     assert whole([1.0, 2.0]) == 3.0
     assert whole([1.0, None]) is None
     assert times(None, 3) is None
-
-
-@pytest.mark.parametrize(
-    ("span", "said"),
-    [(timedelta(minutes=119), "119 minutes"), (timedelta(hours=47), "47 hours"), (timedelta(days=2), "2 days")],
-)
-def test_spans_as_a_person_says_them(span, said):
-    assert long(span) == said

@@ -1,5 +1,7 @@
 """The training box by Systems Manager, as only AWS can answer: asleep, not heard of, gone, commands that end badly."""
 
+from dataclasses import replace
+from datetime import timedelta
 from types import SimpleNamespace
 
 import boto3
@@ -10,7 +12,8 @@ from ops.errors import NotReached, OperatorError, WorkFailed
 from ops.prices import Prices
 from ops.work import box as boxes
 from ops.work.box import Box
-from ops.work.on_box import follow, metrics, refuse, told_last
+from ops.work.on_box import follow, outcome, refuse
+from tests.ops.work.test_following import BEGAN, Logs
 
 KEYS = {"region_name": "us-east-1", "aws_access_key_id": "a", "aws_secret_access_key": "b"}
 COMMAND = {"CommandId": "0" * 36, "Comment": "whippet-dev-box-1", "RequestedDateTime": 0, "InstanceIds": ["i-1"]}
@@ -32,7 +35,7 @@ def ssm():
 
 @pytest.fixture
 def box(ec2, ssm):
-    return Box("i-1", ec2.client, ssm.client, 0.0)
+    return Box("i-1", "the-log", ec2.client, ssm.client, Logs(), 0.0)
 
 
 def is_in(ec2, state):
@@ -45,17 +48,19 @@ def is_heard(ssm, *statuses):
     ssm.add_response("describe_instance_information", {"InstanceInformationList": listed})
 
 
-def ends(ssm, status, said="", complained=""):
-    ssm.add_response(
-        "get_command_invocation",
-        {
-            "Status": status,
-            "StandardOutputContent": said,
-            "StandardErrorContent": complained,
-            "ExecutionStartDateTime": "2026-01-01T00:00:00.000Z",
-            "ExecutionEndDateTime": "2026-01-01T00:01:00.000Z",
-        },
-    )
+def is_listed(ssm, *statuses, output=""):
+    """The invocation each time that it is asked for; None: Systems Manager does not know of it yet."""
+    for status in statuses:
+        times = (
+            {"ResponseStartDateTime": BEGAN, "ResponseFinishDateTime": BEGAN + timedelta(minutes=1)}
+            if status not in (None, "InProgress")
+            else {}
+        )
+        plugin = {"Name": "aws:runShellScript", "Output": output, **times}
+        found = {"CommandId": COMMAND["CommandId"], "Status": status, "CommandPlugins": [plugin]}
+        asked = {"InstanceId": "i-1", "Details": True, "CommandId": COMMAND["CommandId"]}
+        answer = {"CommandInvocations": [] if status is None else [found]}
+        ssm.add_response("list_command_invocations", answer, asked)
 
 
 def test_a_stopped_box_is_started_once_and_waited_for(box, ec2, ssm):
@@ -95,50 +100,84 @@ def test_an_agent_that_nobody_hears_is_a_sentence(box, ec2, ssm, monkeypatch):
 
 
 def sent(box, ec2, ssm):
-    parameters = {"commands": ["whippet-train"], "executionTimeout": ["3600"]}
+    parameters = {"commands": ["whippet-train --epochs=9"], "executionTimeout": ["3600"]}
     wanted = {"DocumentName": "AWS-RunShellScript", "InstanceIds": ["i-1"], "Comment": "whippet-dev-box-1"}
-    ssm.add_response("send_command", {"Command": COMMAND}, {**wanted, "TimeoutSeconds": ANY, "Parameters": parameters})
+    wanted["CloudWatchOutputConfig"] = {"CloudWatchOutputEnabled": True, "CloudWatchLogGroupName": "the-log"}
+    ssm.add_response(
+        "send_command",
+        {"Command": {**COMMAND, "Parameters": parameters}},
+        {**wanted, "TimeoutSeconds": ANY, "Parameters": parameters},
+    )
     is_in(ec2, "running")
-    ssm.add_client_error("get_command_invocation", "InvocationDoesNotExist")
-    return box.send("whippet-dev-box-1", "whippet-train", 3600)
+    return box.send("whippet-dev-box-1", "whippet-train --epochs=9", 3600)
+
+
+def stage():
+    return SimpleNamespace(
+        name="dev", output=lambda *_: "the-bucket", account=SimpleNamespace(region="us-east-1", poll_seconds=0.0)
+    )
 
 
 def test_a_command_is_pending_until_systems_manager_knows_of_it(box, ec2, ssm):
     command = sent(box, ec2, ssm)
+    is_listed(ssm, None)
+    command = box.again(command)
     assert (command.name, command.status, command.instance_type) == ("whippet-dev-box-1", "Pending", "t2.xlarge")
     assert not command.has_ended
+    assert command.epochs == 9
 
 
-def test_a_command_is_followed_to_its_numbers_and_its_money(box, ec2, ssm, capsys):
+def test_a_command_is_followed_line_by_line_to_its_numbers_its_money_and_its_model(box, ec2, ssm, capsys):
+    """The agent sends what was said between two looks as one event."""
+    said = ["epoch=1 train_loss=1\nepoch=2 train_loss=0.5\n", 'test_accuracy=0.8\nto serve it: artifact = "models/a/m"']
+    box = replace(box, logs=Logs(*said))
     command = sent(box, ec2, ssm)
-    ends(ssm, "InProgress")
-    ends(ssm, "Success", "epoch=1 train_loss=1\ntest_accuracy=0.8 test_macro_f1=0.7\n")
-    found = follow(SimpleNamespace(name="dev"), box, command)
-    assert metrics(found) == {"train_loss": 1, "test_accuracy": 0.8, "test_macro_f1": 0.7}
-    assert found.wall_seconds == 60
-    assert found.dollars(Prices("us-east-1")) == pytest.approx(0.1856 / 60)
-    assert "whippet-dev-box-1: InProgress" in capsys.readouterr().err
+    is_listed(ssm, None, "InProgress", "Success")
+    found, lines = follow(stage(), box, command)
+    assert lines == [line for event in said for line in event.splitlines()]
+    told = outcome(stage(), found, lines)
+    assert told["metrics"] == {"train_loss": 0.5, "test_accuracy": 0.8}
+    assert (told["wall_seconds"], told["model"]) == (60, "s3://the-bucket/models/a/m")
+    assert told["dollars"] == pytest.approx(0.1856 / 60)
+    err = capsys.readouterr().err.splitlines()
+    # What was said is told while it runs, each line once.
+    assert err.index("epoch=1 train_loss=1") < err.index("whippet-dev-box-1: Success")
+    assert err.count("epoch=2 train_loss=0.5") == 1
 
 
 @pytest.mark.parametrize("status", ["Failed", "TimedOut", "Cancelled", "DeliveryTimedOut"])
 def test_a_command_that_ends_badly_says_its_last_words(box, ec2, ssm, status):
+    box = replace(box, logs=Logs("first", "whippet: the set is empty"))
     command = sent(box, ec2, ssm)
-    ends(ssm, status, "whippet: the set is empty\n")
-    with pytest.raises(WorkFailed, match=f"ended as {status}.\nThe last it said:\n  whippet: the set is empty"):
-        follow(SimpleNamespace(name="dev"), box, command)
+    is_listed(ssm, status)
+    with pytest.raises(
+        WorkFailed, match=f"ended as {status}.\nThe last it said:\n  first\n  whippet: the set is empty"
+    ):
+        follow(stage(), box, command)
 
 
-def test_what_is_said_last_is_what_is_kept(tmp_path):
-    import subprocess  # noqa: PLC0415
+def test_a_box_whose_log_did_not_come_still_says_how_it_began(box, ec2, ssm):
+    box = replace(box, logs=Logs())
+    command = sent(box, ec2, ssm)
+    is_listed(ssm, "Failed", output="sh: whippet-train: not found")
+    with pytest.raises(WorkFailed, match="ended as Failed.\nThe last it said:\n  sh: whippet-train: not found"):
+        follow(stage(), box, command)
 
-    line = told_last("sh -c 'seq 1 9999; echo last >&2; exit 3'")
-    done = subprocess.run(
-        ["sh", "-c", line], capture_output=True, text=True, env={"TMPDIR": str(tmp_path)}, check=False
-    )
-    assert done.returncode == 3
-    assert done.stdout.endswith("9999\nlast\n")
-    assert len(done.stdout) == 20_000
-    assert not list(tmp_path.iterdir())
+
+def test_all_commands_take_three_calls_however_many_there_are(box, ec2, ssm):
+    many = [{**COMMAND, "CommandId": f"{number:036}", "RequestedDateTime": number} for number in range(5)]
+    ssm.add_response("list_commands", {"Commands": many}, {"InstanceId": "i-1"})
+    invocations = [{"CommandId": one["CommandId"], "Status": "Success"} for one in many[:-1]]
+    asked = {"InstanceId": "i-1", "Details": True}
+    ssm.add_response("list_command_invocations", {"CommandInvocations": invocations}, asked)
+    is_in(ec2, "stopped")
+    assert [one.status for one in box.commands()] == ["Pending", *["Success"] * 4]
+    ssm.assert_no_pending_responses()
+
+
+def test_a_stack_of_before_the_log_lists_commands_and_sends_none(box):
+    with pytest.raises(OperatorError, match="The workbench stack is older than this checkout, and keeps no log"):
+        replace(box, log_group=None).send("name", "line", 1)
 
 
 def test_what_the_box_is_cannot_be_wished():
