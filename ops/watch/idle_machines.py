@@ -52,7 +52,9 @@ def volumes(ground: Ground) -> Iterator[Idler]:
         yield Idler(
             f"volume, {volume['Size']} GiB",
             name,
-            f"of the stopped box {box}" if box else f"hangs on nothing, {in_words(ground.now - volume['CreateTime'])} old",
+            f"of the stopped box {box}"
+            if box
+            else f"hangs on nothing, {in_words(ground.now - volume['CreateTime'])} old",
             "its state and its machine's, now",
             stored(ground.prices.other(f"{volume['VolumeType']} GiB-month"), volume["Size"] * GIB),
             "workbench.box.enabled = false takes box and volume away, with what is on it"
@@ -71,7 +73,7 @@ def snapshots(ground: Ground) -> Iterator[Idler]:
             yield Idler(
                 f"snapshot, {found['VolumeSize']} GiB at most",
                 name,
-                f"{long(ground.now - found['StartTime'])} old",
+                f"{in_words(ground.now - found['StartTime'])} old",
                 "in no stack of the stage",
                 # What a snapshot is billed for are the blocks that no earlier one holds, which nothing tells.
                 None,

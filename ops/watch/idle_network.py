@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from ops.watch.idlers import Ground, Idler, long, times
+from ops.spans import in_words
+from ops.watch.idlers import Ground, Idler, times
 
 WEEK = timedelta(days=7)
 
@@ -26,7 +27,7 @@ def nat_gateways(ground: Ground) -> Iterator[Idler]:
             yield Idler(
                 "NAT gateway",
                 name,
-                f"nothing went through it for {long(WEEK)}",
+                f"nothing went through it for {in_words(WEEK)}",
                 "BytesOutToDestination of AWS/NATGateway",
                 ground.prices.other("NAT gateway hour"),
                 f"aws ec2 delete-nat-gateway --nat-gateway-id {name}",
@@ -66,7 +67,7 @@ def interface_endpoints(ground: Ground) -> Iterator[Idler]:
             yield Idler(
                 f"interface endpoint of {found['ServiceName'].removeprefix(f'com.amazonaws.{ground.region}.')}",
                 f"{found['VpcEndpointId']}, {zones} zones",
-                f"nothing went through it for {long(WEEK)}",
+                f"nothing went through it for {in_words(WEEK)}",
                 "BytesProcessed of AWS/PrivateLinkEndpoints",
                 times(hour, zones),
                 "leave it out of network.interface_endpoints, or network.isolated = false",

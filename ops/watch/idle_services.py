@@ -42,7 +42,7 @@ def notebook_volumes(ground: Ground) -> Iterator[Idler]:
         yield Idler(
             f"volume of a stopped notebook, {size} GiB",
             name,
-            f"{long(ground.now - found['LastModifiedTime'])} since its stop",
+            f"{in_words(ground.now - found['LastModifiedTime'])} since its stop",
             "the notebook's state, now",
             stored(ground.prices.other("notebook GiB-month"), size * GIB),
             "workbench.notebook.enabled = false takes notebook and volume away, with what is on it",

@@ -6,7 +6,8 @@ from itertools import islice
 from typing import Any
 
 from ops.prices import HOURS_A_MONTH
-from ops.watch.idlers import Ground, Idler, is_worth_telling, long, stored
+from ops.spans import in_words
+from ops.watch.idlers import Ground, Idler, is_worth_telling, stored
 
 MONTH, DAY = timedelta(days=30), timedelta(days=1)
 # A thousand objects each; a bucket with more is looked at so far and no further.
@@ -26,7 +27,7 @@ def images(ground: Ground) -> Iterator[Idler]:
             yield Idler(
                 f"{len(old)} images",
                 repository,
-                f"no pull for {long(MONTH)}",
+                f"no pull for {in_words(MONTH)}",
                 "lastRecordedPullTime, and no model of the endpoint names them",
                 costs,
                 f"aws ecr batch-delete-image --repository-name {repository} --image-ids imageDigest=...",
@@ -68,7 +69,7 @@ def unfinished_uploads(ground: Ground) -> Iterator[Idler]:
         yield Idler(
             f"{len(old)} unfinished uploads",
             bucket,
-            f"begun {long(DAY)} ago or longer",
+            f"begun {in_words(DAY)} ago or longer",
             "the bucket's multipart uploads, and the parts of each",
             costs,
             "the bucket's own rule after 7 days, or aws s3api abort-multipart-upload",

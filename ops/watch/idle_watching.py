@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from ops.prices import HOURS_A_MONTH
-from ops.watch.idlers import Ground, Idler, is_worth_telling, long, stored
+from ops.spans import in_words
+from ops.watch.idlers import Ground, Idler, is_worth_telling, stored
 
 WEEK = timedelta(days=7)
 ENDPOINT_LOGS = "/aws/sagemaker/Endpoints/"
@@ -47,7 +48,7 @@ def silent_alarms(ground: Ground) -> Iterator[Idler]:
             yield Idler(
                 "alarm",
                 alarm["AlarmName"],
-                f"nothing to judge for {long(age)}",
+                f"nothing to judge for {in_words(age)}",
                 "its state, INSUFFICIENT_DATA",
                 None if month is None else month / HOURS_A_MONTH,
                 "see whether what it watches is still there; [operations.alarms] says what is watched",

@@ -26,7 +26,8 @@ from ops.written import write
 
 FOOTNOTE = (
     "billed: seconds times instances, of all trials for a tuning; a box is billed for as long as it is on, of which "
-    "this is the part that trained; what scored a model on the test pictures beside its training is billed beside the row. "
+    "this is the part that trained; what scored a model on the test pictures beside its training is billed beside the "
+    "row. "
 )
 
 

@@ -31,20 +31,23 @@ def left_running(stage: Stage, name: str, returning: str = "") -> Iterator[None]
         raise NotReached(f"{sentence_of(error)} {back}") from None
 
 
-def follow(stage: Stage, kind: Kind, name: str, returning: str = "") -> Job:
-    """To its end; WorkFailed with its reason and its last words where that is a bad one."""
+def follow(stage: Stage, kind: Kind, name: str, *, returning: str = "", telling: bool = True) -> Job:
+    """To its end; WorkFailed with its reason and its last words where that is a bad one. `telling`: its log too."""
     sagemaker = stage.client("sagemaker")
     log = JobLog(stage.client("logs"), kind.log, name)
     job = described(sagemaker, kind, name)
     with left_running(stage, name, returning), Screen(name, epochs_of(job)) as screen:
         while not job.has_ended:
             screen.state(job.state)
-            _show(log, screen)
+            if telling:
+                _show(log, screen)
             time.sleep(stage.account.poll_seconds)
             job = described(sagemaker, kind, name)
         # A log comes some seconds after what it tells of.
-        time.sleep(stage.account.poll_seconds)
-        _show(log, screen)
+        if telling or job.status != "Completed":
+            time.sleep(stage.account.poll_seconds)
+        if telling:
+            _show(log, screen)
         screen.state(job.status)
     return ended_well(job, log)
 

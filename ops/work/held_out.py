@@ -99,7 +99,7 @@ def _why_not(scoring: Scoring, *, again: bool) -> str:
 def _scored(stage: Stage, scoring: Scoring, returning: str) -> HeldOut:
     name = scoring.under_way()
     try:
-        follow(stage, PROCESSING, name, returning)
+        follow(stage, PROCESSING, name, returning=returning, telling=False)
     except WorkFailed as failed:
         return HeldOut(remark=str(failed).splitlines()[0])
     found = scoring.known()

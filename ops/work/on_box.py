@@ -10,7 +10,7 @@ from rich.console import Console
 
 from ops.console import answer
 from ops.errors import OperatorError, WorkFailed
-from ops.prices import Prices, dollars
+from ops.prices import dollars
 from ops.stage import Stage
 from ops.work import datasets
 from ops.work.box import Box, Command

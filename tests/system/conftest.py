@@ -33,7 +33,7 @@ def deployed(tmp_path_factory):
 def seed(system: Deployed) -> None:
     """What the matrix reads, pulls and writes to, beside what the stacks made."""
     s3 = system.root.client("s3")
-    runs = ("data/train/picture", "data/test/picture", "training/model", "evaluation/evaluation.json")
+    runs = ("data/train/picture", "data/test/picture", "training/model", "trials/model", "evaluation/evaluation.json")
     seeds = (
         "capture/seed",
         "capture/doomed",

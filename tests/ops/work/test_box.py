@@ -9,7 +9,6 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from ops.errors import NotReached, OperatorError, WorkFailed
-from ops.prices import Prices
 from ops.work import box as boxes
 from ops.work.box import Box
 from ops.work.on_box import follow, outcome, refuse

@@ -116,6 +116,7 @@ def start_pipeline(session: Session, deployed: Deployed) -> None:
 
 SUCCEEDS = [
     *(call for role, log in JOBS.items() for call in job_succeeds(role, f"/aws/sagemaker/{log}", *STEPS[role])),
+    Call(EVALUATE, "reads a trial's model", lambda s, d: get_object(s, d.bucket, "runs/r/trials/model")),
     Call(INTAKE, "reads a manifest", lambda s, d: get_object(s, d.bucket, "dataset/seed/manifest.json")),
     Call(INTAKE, "reads a picture", lambda s, d: get_object(s, d.bucket, "dataset/seed/picture")),
     Call(INTAKE, "tags a picture", lambda s, d: tag(s, d, "dataset/seed/picture")),

@@ -53,6 +53,8 @@ SUCCEEDS = [
     Call(BOX, "lists a data set", lambda s, d: list_objects(s, d, "dataset/")),
     Call(BOX, "reads data", lambda s, d: get_object(s, d.bucket, "dataset/seed")),
     Call(BOX, "leaves a model", lambda s, d: put_object(s, d, "models/matrix-box")),
+    Call(BOX, "looks for its log", lambda s, _: s.client("logs").describe_log_groups()),
+    Call(BOX, "says what a command says", lambda s, d: make_and_put_log(s, d.outputs(WORKBENCH)["BoxLogGroup"])),
     Call(NOTEBOOK, "lists models", lambda s, d: list_objects(s, d, "models/")),
     Call(NOTEBOOK, "reads data", lambda s, d: get_object(s, d.bucket, "dataset/seed")),
     Call(NOTEBOOK, "brings data", lambda s, d: put_object(s, d, "dataset/matrix-notebook")),
