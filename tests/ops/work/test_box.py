@@ -9,6 +9,7 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from ops.errors import NotReached, OperatorError, WorkFailed
+from ops.prices import Prices
 from ops.work import box as boxes
 from ops.work.box import Box
 from ops.work.on_box import follow, outcome, refuse
@@ -113,7 +114,10 @@ def sent(box, ec2, ssm):
 
 def stage():
     return SimpleNamespace(
-        name="dev", output=lambda *_: "the-bucket", account=SimpleNamespace(region="us-east-1", poll_seconds=0.0)
+        name="dev",
+        output=lambda *_: "the-bucket",
+        account=SimpleNamespace(region="us-east-1", poll_seconds=0.0),
+        prices=Prices("us-east-1"),
     )
 
 

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from ops.errors import WorkFailed
+from ops.prices import Prices
 from ops.work import held_out as module
 from ops.work import scoring as scorings
 from ops.work.held_out import HeldOut, held_out, prepared_for
@@ -29,6 +30,7 @@ def stage(own_jobs="whippet-dev-", **clients):
         output=lambda *_: "whippet-dev-training",
         config=SimpleNamespace(data=SimpleNamespace(run_days=30)),
         account=SimpleNamespace(region="us-east-1", poll_seconds=0.0),
+        prices=Prices("us-east-1"),
     )
 
 
