@@ -37,6 +37,7 @@ from local.codedeploy.control_plane import codedeploy_service
 from local.codedeploy.deployments import Deployments
 from local.disk import Disk
 from local.ec2 import images as ec2_images
+from local.ec2 import networks
 from local.ec2 import requests as ec2_requests
 from local.ec2 import types as ec2_types
 from local.ec2.machines import Machines
@@ -46,6 +47,8 @@ from local.images import ImageRegistry
 from local.json_service import AwsError, HttpAnswer, JsonService, error_answer
 from local.lambda_metrics import LambdaMetrics
 from local.object_check import ObjectCheck
+from local.network import authorization
+from local.network.door import Door
 from local.provisioned import ProvisionedConcurrency
 from local.readings import Readings
 from local.records import Scope
@@ -153,13 +156,15 @@ class Assembly:
         self.deployments = Deployments(codedeploy_service(), self.clock)
         self._install(settings, bundle, images)
         self.s3_access_log = S3AccessLog(joints.asgi())
-        self.application = self.s3_access_log
+        self.application = Door(self.s3_access_log, lambda origin, interface, found, scope: None)
         self._upkeep: list[asyncio.Task[None]] = []
 
     def _install(self, settings: "Settings", bundle: str, images: ImageRegistry) -> None:
         """In MiniStack's places."""
         watch_integrations()
         hardening.install(bundle)
+        authorization.install()
+        networks.install()
         http_api_rules.install()
         self.api_logs.install()
         pass_role.install()

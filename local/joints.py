@@ -4,6 +4,7 @@ MiniStack is pinned; `check` compares the names and signatures used here with wh
 that an upgrade that moves one of them fails by name instead of somewhere downstream.
 """
 
+import contextlib
 import functools
 import importlib
 import importlib.metadata
@@ -12,7 +13,7 @@ import json
 import logging
 import secrets
 import subprocess
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +68,7 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
         "service_context",
     ),
     "core.iam_evaluator:check_credentials": ("access_key_id", "service"),
+    "core.iam_evaluator:resolve_principal": ("access_key_id", "account_id", "credential"),
     "core.iam_evaluator:_is_root_key": ("access_key_id",),
     "core.iam_evaluator:evaluate_resource_policy": ("doc", "ctx", "service", "named_only", "direct_only"),
     "core.lambda_runtime:execution_credentials": ("config",),
@@ -115,6 +117,7 @@ ATTRIBUTES: tuple[str, ...] = (
     "app:_state_map",
     "core.iam_actions:SERVICE_TO_IAM_NAMESPACE",
     "core.iam_evaluator:_anonymous",
+    "core.iam_evaluator:_request_origin",
     "core.iam_evaluator:AuthError",
     "core.iam_evaluator:EvalContext",
     "core.lambda_runtime:subprocess",
@@ -253,6 +256,11 @@ def region(headers: Mapping[str, str], query: Mapping[str, Any]) -> str:
     return str(_module("core.router").extract_region(headers, query))
 
 
+def service_of(method: str, path: str, headers: Mapping[str, str], query: Mapping[str, Any]) -> str:
+    """Where the gateway sends a request."""
+    return str(_module("core.router").detect_service(method, path, headers, query))
+
+
 def account() -> str:
     return str(_module("core.responses").get_account_id())
 
@@ -290,6 +298,49 @@ def denial(
     return Denial(
         actions.identity_denial_message(action, found.principal_arn, resource, found.decision == "Deny"),
     )
+
+
+def policy_refusal(  # noqa: PLR0917 - one question
+    policy: Any,  # noqa: ANN401 - a document as dict or text
+    key: str,
+    action: str,
+    region_name: str,
+    resource: str,
+    context: Mapping[str, Any],
+) -> Any:  # noqa: ANN401 - MiniStack's result
+    """What a policy that names principals says against the owner of a key; None where it allows the action."""
+    evaluator = _module("core.iam_evaluator")
+    principal = evaluator.resolve_principal(key, account())
+    ctx = evaluator.EvalContext(
+        principal_arn=principal.arn,
+        principal_type=principal.type,
+        principal_account=principal.account,
+        action=action,
+        resource_arn=resource,
+        region=region_name,
+        service_context={name.lower(): value for name, value in context.items()},
+        principal_keys=principal.keys,
+    )
+    found = evaluator.evaluate_resource_policy(policy, ctx)
+    found.principal_arn = principal.arn
+    return None if found.decision == "Allow" else found
+
+
+@contextlib.contextmanager
+def coming_from(address: str | None) -> Iterator[None]:
+    """Have aws:SourceIp be that address, or be absent (None); "" leaves it as it is."""
+    origin = _module("core.iam_evaluator")._request_origin
+    before, secure = origin.get()
+    token = origin.set((before if address == "" else address, secure))
+    try:
+        yield
+    finally:
+        origin.reset(token)
+
+
+def iam_namespace(service: str) -> str:
+    """What its actions begin with."""
+    return str(_module("core.iam_actions").SERVICE_TO_IAM_NAMESPACE.get(service, service))
 
 
 def is_anonymous() -> bool:

@@ -5,14 +5,20 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from local.joints import _module, scope
+from local.network.layout import Layout, PrefixList
+from local.network.reachability import free_address
 from local.records import Scope
 
 SIGNATURES: dict[str, tuple[str, ...]] = {
     "services.ec2:_ensure_defaults_initialized": (),
     "services.ec2:_error": ("code", "message", "status"),
+    "services.ec2:_get_aws_managed_prefix_lists": (),
+    "services.ec2:_init_defaults": (),
     "services.ec2:_instance_xml": ("inst",),
     "services.ec2:_now_ts": (),
     "services.ec2:_terminate_instances": ("p",),
+    "services.ec2:_vpce_fields_xml": ("ep", "tag"),
+    "services.ec2:_create_network_interface": ("p",),
     "services.ec2:_xml": ("status", "root_tag", "inner"),
     "services.ec2:_resolve_launch_template_data": ("spec",),
     "services.iam:_lookup_instance_profile": ("name", "arn"),
@@ -23,6 +29,18 @@ ATTRIBUTES: tuple[str, ...] = (
     "services.ec2:_tags",
     "services.ec2:_instances",
     "services.ec2:_volumes",
+    "services.ec2:_addresses",
+    "services.ec2:_flow_logs",
+    "services.ec2:_internet_gateways",
+    "services.ec2:_nat_gateways",
+    "services.ec2:_network_acls",
+    "services.ec2:_network_interfaces",
+    "services.ec2:_prefix_lists",
+    "services.ec2:_route_tables",
+    "services.ec2:_security_groups",
+    "services.ec2:_subnets",
+    "services.ec2:_vpc_endpoints",
+    "services.ec2:_vpcs",
     "services.ssm:_PUBLIC_AMI_PARAMETERS",
 )
 
@@ -130,3 +148,95 @@ def terminated(place: Scope, identity: str) -> None:
     """What else MiniStack does to one that is: its profile is free again, and its record goes after a minute."""
     with scope(place.account, place.region):
         _module("services.ec2")._terminate_instances({"InstanceId.1": [identity]})
+
+
+# --- networks ----------------------------------------------------------------------------------------------------
+
+
+def network_layout() -> Layout:
+    """Of the account and region at work: MiniStack's own records, as they are at each look."""
+    ec2_service = _module("services.ec2")
+    ec2_service._ensure_defaults_initialized()
+    lists = {one["PrefixListId"]: PrefixList(one["PrefixListName"]) for one in _aws_lists()}
+    for identity, found in ec2_service._prefix_lists.items():
+        blocks = tuple(entry["Cidr"] for entry in found.get("Entries", []))
+        lists[identity] = PrefixList(found.get("PrefixListName", ""), blocks)
+    return Layout(
+        vpcs=ec2_service._vpcs,
+        subnets=ec2_service._subnets,
+        route_tables=ec2_service._route_tables,
+        security_groups=ec2_service._security_groups,
+        network_acls=ec2_service._network_acls,
+        vpc_endpoints=ec2_service._vpc_endpoints,
+        network_interfaces=ec2_service._network_interfaces,
+        nat_gateways=ec2_service._nat_gateways,
+        internet_gateways=ec2_service._internet_gateways,
+        addresses=ec2_service._addresses,
+        prefix_lists=lists,
+    )
+
+
+def _aws_lists() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = _module("services.ec2")._get_aws_managed_prefix_lists()
+    return found
+
+
+def complete_default_vpc(original: Callable[[], None]) -> None:
+    """The default VPC's way to the internet, which AWS makes with it and MiniStack leaves out."""
+    original()
+    ec2_service = _module("services.ec2")
+    default = next(name for name, one in ec2_service._vpcs.items() if one.get("IsDefault"))
+    gateway = next(
+        name
+        for name, one in ec2_service._internet_gateways.items()
+        if any(found["VpcId"] == default for found in one["Attachments"])
+    )
+    for table in ec2_service._route_tables.values():
+        main = any(one.get("Main") for one in table["Associations"])
+        if table["VpcId"] == default and main and not any("igw-" in str(one) for one in table["Routes"]):
+            way_out = {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": gateway, "State": "active"}
+            table["Routes"].append({**way_out, "Origin": "CreateRoute"})
+
+
+def make_interface(subnet: str, groups: list[str], description: str, requester: str) -> dict[str, Any]:
+    """A network interface that a service makes for itself, at an address of the subnet that nobody has."""
+    ec2_service = _module("services.ec2")
+    params: dict[str, Any] = {"SubnetId": [subnet], "Description": [description]}
+    params |= {f"SecurityGroupId.{number}": [group] for number, group in enumerate(groups, start=1)}
+    before = set(ec2_service._network_interfaces)
+    ec2_service._create_network_interface(params)
+    (identity,) = set(ec2_service._network_interfaces) - before
+    record: dict[str, Any] = ec2_service._network_interfaces[identity]
+    address = unused_address(subnet)
+    record.update(PrivateIpAddress=address, Status="in-use", RequesterId=requester, RequesterManaged=True)
+    return record
+
+
+def unused_address(subnet: str) -> str:
+    ec2_service = _module("services.ec2")
+    holders = (*ec2_service._network_interfaces.values(), *ec2_service._instances.values())
+    taken = {one["PrivateIpAddress"] for one in holders if one.get("SubnetId") == subnet}
+    return free_address(ec2_service._subnets[subnet]["CidrBlock"], taken)
+
+
+def drop_interface(identity: str) -> None:
+    _module("services.ec2")._network_interfaces.pop(identity, None)
+
+
+def make_defaults() -> None:
+    """What MiniStack makes of its own accord, once more: it has done so at its import."""
+    _module("services.ec2")._init_defaults()
+
+
+def vpc_endpoint_xml(record: Mapping[str, Any]) -> str:
+    return str(_module("services.ec2")._vpce_fields_xml(record, tag="vpcEndpoint"))
+
+
+def vpc_endpoint(identity: str) -> dict[str, Any] | None:
+    """MiniStack's own record of one, to read and to change."""
+    found: dict[str, Any] | None = _module("services.ec2")._vpc_endpoints.get(identity)
+    return found
+
+
+def flow_logs() -> list[dict[str, Any]]:
+    return list(_module("services.ec2")._flow_logs.values())
