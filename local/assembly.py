@@ -46,9 +46,9 @@ from local.embedded_metrics import EmbeddedMetrics
 from local.images import ImageRegistry
 from local.json_service import AwsError, HttpAnswer, JsonService, error_answer
 from local.lambda_metrics import LambdaMetrics
-from local.object_check import ObjectCheck
-from local.network import authorization
+from local.network import authorization, interfaces
 from local.network.door import Door
+from local.object_check import ObjectCheck
 from local.provisioned import ProvisionedConcurrency
 from local.readings import Readings
 from local.records import Scope
@@ -264,6 +264,7 @@ class Assembly:
         """On the loop, once state is read back."""
         self.objects.begin()
         interrupted.end(joints_cloudformation.restored_stacks())
+        interfaces.forget()
         self._upkeep = [
             asyncio.create_task(_every(AGE_EVERY_SECONDS, self._age)),
             asyncio.create_task(_every(self.clock.pause(SCALING_EVERY_SECONDS), self._scale)),

@@ -16,6 +16,7 @@ from local import bucket_properties, joints, joints_cloudformation
 from local.authority import CannotAssume, assume_role
 from local.conditions import with_joins
 from local.encryption import encryption_checks, granted
+from local.network.interfaces import CannotPlug, Placement, plug_function
 from local.provisioned import initialization_type
 from local.records import Scope
 from local.request_context import alias_action, every_log_group_arn, log_stream_arn, metric_namespace
@@ -236,6 +237,12 @@ def _assume_execution_role(original: Foreign, config: Mapping[str, Foreign]) -> 
         )
     except CannotAssume as error:
         raise RuntimeError(f"The role defined for the function cannot be assumed by Lambda: {error}.") from error
+    placement = Placement.of(config.get("VpcConfig"))
+    if placement is not None:
+        try:
+            plug_function(Scope(account, region), placement, credentials, function)
+        except CannotPlug as error:
+            raise RuntimeError(f"The function has no network interface in its VPC: {error}.") from error
     return credentials.environment()
 
 

@@ -212,6 +212,34 @@ def make_interface(subnet: str, groups: list[str], description: str, requester: 
     return record
 
 
+def plug_in(record: dict[str, Any], public: str, answer: bytes) -> bytes:
+    """An instance's interface, at an address of its subnet, public if asked for or where the subnet makes it so.
+
+    MiniStack gives every instance a public address, and a private one of any network. The answer to its launch, mended.
+    """
+    ec2_service = _module("services.ec2")
+    subnet, groups = record["SubnetId"], [one["GroupId"] for one in record["SecurityGroups"]]
+    if subnet not in ec2_service._subnets:
+        return answer
+    if not (public == "true" or (not public and ec2_service._subnets[subnet].get("MapPublicIpOnLaunch"))):
+        shown = f"<ipAddress>{record['PublicIpAddress']}</ipAddress>", f"<dnsName>{record['PublicDnsName']}</dnsName>"
+        record.update(PublicIpAddress="", PublicDnsName="")
+        answer = answer.replace(shown[0].encode(), b"").replace(shown[1].encode(), b"<dnsName/>")
+    before = record["PrivateIpAddress"]
+    made = make_interface(subnet, groups, "", "")
+    made.update(RequesterId="", RequesterManaged=False, Attachment={"InstanceId": record["InstanceId"]})
+    after = made["PrivateIpAddress"]
+    record.update(
+        NetworkInterfaceId=made["NetworkInterfaceId"],
+        PrivateIpAddress=after,
+        PrivateDnsName=record["PrivateDnsName"].replace(before.replace(".", "-"), after.replace(".", "-")),
+        PublicDnsName=record["PublicDnsName"].replace(before.replace(".", "-"), after.replace(".", "-")),
+    )
+    for old, new in ((before, after), (before.replace(".", "-"), after.replace(".", "-"))):
+        answer = answer.replace(old.encode(), new.encode())
+    return answer
+
+
 def unused_address(subnet: str) -> str:
     ec2_service = _module("services.ec2")
     holders = (*ec2_service._network_interfaces.values(), *ec2_service._instances.values())
@@ -221,6 +249,13 @@ def unused_address(subnet: str) -> str:
 
 def drop_interface(identity: str) -> None:
     _module("services.ec2")._network_interfaces.pop(identity, None)
+
+
+def drop_interfaces_of(requesters: set[str]) -> None:
+    """In every account and region."""
+    kept = _module("services.ec2")._network_interfaces._data
+    for key in [key for key, one in kept.items() if one.get("RequesterId") in requesters]:
+        del kept[key]
 
 
 def make_defaults() -> None:

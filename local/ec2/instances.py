@@ -53,6 +53,7 @@ def _create(logical_id: str, properties: Properties, stack: str) -> Provisioned:
         "MaxCount": 1,
         **({"SubnetId": subnet} if subnet else {}),
         **({"SecurityGroupIds": groups} if groups else {}),
+        **({"NetworkInterfaces": [_interface(launch)]} if _interface(launch) else {}),
         **({"UserData": launch["UserData"]} if "UserData" in launch else {}),
         **({"IamInstanceProfile": {"Arn": profile}} if profile else {}),
         **{name: launch[name] for name in ("MetadataOptions", "InstanceInitiatedShutdownBehavior") if name in launch},
@@ -124,6 +125,13 @@ def _placed(launch: Launch) -> tuple[str, list[str]]:
     interface = (launch.get("NetworkInterfaces") or [{}])[0]
     subnet = interface.get("SubnetId") or launch.get("SubnetId", "")
     return subnet, interface.get("Groups") or launch.get("SecurityGroupIds", [])
+
+
+def _interface(launch: Launch) -> dict[str, Any]:
+    """What the first interface says beside subnet and groups, which the call says by itself."""
+    found = (launch.get("NetworkInterfaces") or [{}])[0]
+    public = {name: found[name] for name in ("AssociatePublicIpAddress",) if name in found}
+    return {"DeviceIndex": 0, **public} if public else {}
 
 
 def _root(launch: Launch) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from local import joints_ec2
 
 Params = Mapping[str, Any]
 PREFIX = "LaunchTemplate."
+INTERFACE = "NetworkInterface.1."
+PUBLIC = f"{INTERFACE}AssociatePublicIpAddress"
 PLAIN = ("ImageId", "InstanceType", "KeyName", "UserData", "InstanceInitiatedShutdownBehavior")
 NESTED = ("IamInstanceProfile", "MetadataOptions")
 
@@ -32,6 +34,16 @@ def nested(params: Params, prefix: str) -> dict[str, str]:
     return {name.removeprefix(f"{prefix}."): one(params, name) for name in params if name.startswith(f"{prefix}.")}
 
 
+def placed(params: Params) -> dict[str, Any]:
+    """With subnet and groups where MiniStack looks for them, also of a call that says them of its first interface."""
+    found = dict(params)
+    if subnet := one(params, f"{INTERFACE}SubnetId"):
+        found["SubnetId"] = [subnet]
+    for number, group in enumerate(many(params, f"{INTERFACE}SecurityGroupId"), start=1):
+        found[f"SecurityGroupId.{number}"] = [group]
+    return found
+
+
 def completed(params: Params) -> dict[str, Any]:
     """What the call says itself goes over what its launch template says."""
     named = nested(params, PREFIX.rstrip("."))
@@ -53,5 +65,7 @@ def _flat(data: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     interface = (data.get("NetworkInterfaces") or [{}])[0]
     if subnet := interface.get("SubnetId"):
         yield "SubnetId", [subnet]
+    if "AssociatePublicIpAddress" in interface:
+        yield PUBLIC, [str(interface["AssociatePublicIpAddress"]).lower()]
     for number, group in enumerate(interface.get("Groups") or data.get("SecurityGroupIds") or [], start=1):
         yield f"SecurityGroupId.{number}", [group]

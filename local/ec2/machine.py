@@ -4,6 +4,7 @@ import base64
 from typing import Any
 
 from local import joints, joints_ec2
+from local.network.layout import Interface
 from local.sandbox.machine import CONSOLE, Duty, Sandbox
 from local.sandbox.metadata import Options
 
@@ -75,6 +76,23 @@ class Machine(Sandbox):
         }
         tags = joints_ec2.tags_at(self.place, self.identity) if self.options().tags else {}
         return {**said, **{f"tags/instance/{name}": value for name, value in tags.items()}}
+
+    def is_in_a_vpc(self) -> bool:
+        return True
+
+    def interfaces(self) -> list[Interface]:
+        found = self.record
+        if "NetworkInterfaceId" not in found:
+            return []
+        return [
+            Interface(
+                identity=found["NetworkInterfaceId"],
+                subnet=found["SubnetId"],
+                groups=tuple(group["GroupId"] for group in found["SecurityGroups"]),
+                address=found["PrivateIpAddress"],
+                public_address=found["PublicIpAddress"],
+            )
+        ]
 
     def duty(self) -> Duty | None:
         """Its profile's role."""

@@ -17,7 +17,7 @@ from xml.sax.saxutils import escape
 
 from local import joints, joints_ec2, joints_events
 from local.clock import Clock
-from local.ec2.launch_parameters import NoLaunchTemplate, Params, completed, many, nested, one
+from local.ec2.launch_parameters import PUBLIC, NoLaunchTemplate, Params, completed, many, nested, one, placed
 from local.ec2.machine import Machine
 from local.records import Scope
 from local.sandbox.guest.commands import REBOOT
@@ -114,7 +114,7 @@ class Machines:
 
     def _run(self, original: Foreign, params: Params) -> Foreign:
         try:
-            params = completed(params)
+            params = placed(completed(params))
         except NoLaunchTemplate as error:
             raise Refused("InvalidLaunchTemplateId.NotFound", str(error)) from error
         _check_user_data(one(params, "UserData"))
@@ -124,6 +124,8 @@ class Machines:
         place = _here()
         for identity in _launched(answer[2]):
             record = joints_ec2.instance_at(place, identity) or {}
+            body = joints_ec2.plug_in(record, one(params, PUBLIC), answer[2])
+            answer = (answer[0], answer[1], body)
             record["MetadataOptions"] = nested(params, "MetadataOptions")
             record["InstanceInitiatedShutdownBehavior"] = one(params, "InstanceInitiatedShutdownBehavior") or "stop"
             machine = self._machine(place, identity)
@@ -274,6 +276,7 @@ class Machines:
     def _end(self, machine: Machine) -> None:
         """Its disk goes, and its record stays for a while, as on AWS."""
         machine.forget()
+        joints_ec2.drop_interface(machine.record.get("NetworkInterfaceId", ""))
         joints_ec2.terminated(machine.place, machine.identity)
         self._settle(machine, "terminated")
         with self._lock:

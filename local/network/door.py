@@ -8,14 +8,15 @@ import re
 from collections.abc import Callable
 from urllib.parse import parse_qs
 
-from local import joints, joints_ec2
+from local import joints
 from local.gateway import Application, AsgiScope, Receive, Send
 from local.network import origins
 from local.network.authorization import Passage, passing
 from local.network.hang_up import hang_up
+from local.network.judgement import judged
 from local.network.layout import Interface
 from local.network.origins import Origin
-from local.network.reachability import NoWay, Way, way
+from local.network.reachability import NoWay, Way
 from local.network.services import endpoint_name, service_of
 
 KEY = re.compile(rb"Credential=([^/,]+)/")
@@ -49,18 +50,9 @@ class Door:
             await self._application(scope, receive, send)
 
     def _judged(self, origin: Origin, name: str, region: str, scope: AsgiScope) -> Way | NoWay:
-        """AWS may use each of the interfaces: all must lead there."""
-        with joints.scope(origin.place.account, origin.place.region):
-            layout, found = joints_ec2.network_layout(), None
-            for interface in origin.interfaces():
-                next_ = way(interface, name, region, layout)
-                if found is None or isinstance(next_, NoWay):
-                    found, at = next_, interface
-                if isinstance(next_, NoWay):
-                    break
-            if found is None:
-                return NoWay("it has no network interface")
-            self._seen(origin, at, found, scope)
+        interface, found = judged(origin.place, origin.interfaces(), name, region)
+        if interface is not None:
+            self._seen(origin, interface, found, scope)
         return found
 
     @staticmethod

@@ -60,6 +60,11 @@ class Plugged:
 
     place: Scope
     interfaces: tuple[Interface, ...]
+    origin: Origin
+
+    def why_stopped(self) -> str:
+        """What the network stopped of what came from here, "" for nothing."""
+        return "; ".join(self.origin.refusals)
 
     def unplug(self) -> None:
         with joints.scope(self.place.account, self.place.region):
@@ -67,14 +72,31 @@ class Plugged:
                 joints_ec2.drop_interface(one.identity)
 
 
-def plug(service: Service, place: Scope, placement: Placement, credentials: Credentials, name: str) -> Plugged:
-    """Made with the role's permissions; from here on requests of these credentials come from there."""
+# Functions of the same subnets and groups have the same interfaces, which stay when a process ends.
+_shared: dict[tuple[Scope, Placement], tuple[Interface, ...]] = {}
+
+
+def plug_function(place: Scope, placement: Placement, credentials: Credentials, name: str) -> None:
+    """As Lambda does for the role of a function."""
     with joints.scope(place.account, place.region):
         _check(placement)
-        _require(service, place, placement, KeyAuthority(credentials.access_key, place.region))
-        made = tuple(_made(service, subnet, placement.groups, name) for subnet in placement.subnets)
+        _require(LAMBDA, place, placement, KeyAuthority(credentials.access_key, place.region))
+        made = _shared.get((place, placement)) or tuple(
+            _made(LAMBDA, subnet, placement.groups, "AWS Lambda VPC ENI") for subnet in placement.subnets
+        )
+        _shared[place, placement] = made
     origins.tie(credentials.access_key, Origin(place, name, origins.fixed(made)))
-    return Plugged(place, made)
+
+
+def plug(place: Scope, placement: Placement, credentials: Credentials, name: str) -> Plugged:
+    """As SageMaker does, with the role's permissions; from here on requests of these credentials come from there."""
+    with joints.scope(place.account, place.region):
+        _check(placement)
+        _require(SAGEMAKER, place, placement, KeyAuthority(credentials.access_key, place.region))
+        made = tuple(_made(SAGEMAKER, subnet, placement.groups, name) for subnet in placement.subnets)
+    origin = Origin(place, name, origins.fixed(made))
+    origins.tie(credentials.access_key, origin)
+    return Plugged(place, made, origin)
 
 
 def _check(placement: Placement) -> None:
@@ -112,3 +134,8 @@ def _require(service: Service, place: Scope, placement: Placement, role: KeyAuth
 def _made(service: Service, subnet: str, groups: tuple[str, ...], name: str) -> Interface:
     record = joints_ec2.make_interface(subnet, list(groups), name, service.requester)
     return Interface(record["NetworkInterfaceId"], subnet, groups, record["PrivateIpAddress"])
+
+
+def forget() -> None:
+    """What a stop or a kill left of them: nobody who had one runs yet."""
+    joints_ec2.drop_interfaces_of({SAGEMAKER.requester, LAMBDA.requester})

@@ -47,17 +47,6 @@ def any_tied() -> bool:
     return bool(_tied)
 
 
-def why_stopped(access_key: str) -> str:
-    """What the network stopped of a key's requests, to be told with what failed for it; "" for nothing."""
-    origin = _tied.get(access_key)
-    return "; ".join(origin.refusals) if origin is not None else ""
-
-
-def with_reason(text: str, access_key: str) -> str:
-    stopped = why_stopped(access_key)
-    return f"{text} [network: {stopped}]" if stopped else text
-
-
 def fixed(interfaces: Sequence[Interface]) -> Callable[[], Sequence[Interface]]:
     """Of somebody who keeps those that it began with."""
     return lambda: interfaces

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from local.images import Image
 from local.isolation import CannotIsolate, Network, network
+from local.network.interfaces import Plugged
 from local.sagemaker.container_log import ContainerLog
 
 PING_SECONDS = 2.0
@@ -53,6 +54,8 @@ class Instance:
     # Whether it may reach nothing; then its network is its own, where the machine can.
     isolated: bool = False
     network: Network | None = None
+    # Its interfaces in a customer's VPC, which go with it.
+    plugged: Plugged | None = None
     port: int = 0
     process: "subprocess.Popen[bytes] | None" = None
     outstanding: int = 0
@@ -194,6 +197,8 @@ class Instance:
             self.delivery.stop()
         if self.network is not None:
             self.network.close()
+        if self.plugged is not None:
+            self.plugged.unplug()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def drain(self, limit_seconds: float) -> None:

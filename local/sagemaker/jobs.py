@@ -21,6 +21,7 @@ from local.clock import Clock
 from local.images import ImageRegistry
 from local.json_service import AwsError, Call, JsonService, Operation, now
 from local.listing import listing
+from local.network.interfaces import CannotPlug, Placement, Plugged, plug
 from local.records import Document, Records, Scope
 from local.sagemaker.control_plane import named, put_tags
 from local.sagemaker.instance import LaunchFailed
@@ -55,6 +56,7 @@ class Job:
     # Asked by the API, or because the embedded AWS ends: then nothing more is written about it.
     stopping: threading.Event = field(default_factory=threading.Event)
     closing: threading.Event = field(default_factory=threading.Event)
+    _plugged: list[Plugged] = field(default_factory=list)
 
     @property
     def arn(self) -> str:
@@ -77,6 +79,27 @@ class Job:
             return assume_role(self.scope, role, SERVICE_PRINCIPAL, "SageMaker", self.arn)
         except CannotAssume as error:
             raise JobFailed(f"ClientError: Unable to assume the job's role: {error}.") from error
+
+    def inside(self, role: str, outside: Credentials, vpc_config: object) -> Credentials:
+        """For the container and what moves its data, which are in the VPC that the request names, if it names one.
+
+        What `outside` is for, images, logs and metrics, goes over the network of SageMaker itself.
+        """
+        placement = Placement.of(vpc_config)
+        if placement is None:
+            return outside
+        credentials = self.assume(role)
+        try:
+            self._plugged.append(plug(self.scope, placement, credentials, self.arn))
+        except CannotPlug as error:
+            raise JobFailed(f"ClientError: The job has no network interface in its VPC: {error}.") from error
+        return credentials
+
+    def unplug(self) -> str:
+        """Its interfaces go; the answer is what its network stopped, "" for nothing."""
+        for one in self._plugged:
+            one.unplug()
+        return "; ".join(stopped for one in self._plugged if (stopped := one.why_stopped()))
 
 
 class Kind(Protocol):
@@ -238,6 +261,7 @@ class Jobs:
         except Exception as error:
             logger.exception("%s: an error of the embedded AWS itself", job.arn)
             ended = self._failed(kind, job, JobFailed(f"InternalServerError: {error}"))
+        job.unplug()
         shutil.rmtree(job.folder, ignore_errors=True)
         with self.changed:
             self._held -= instances
@@ -250,6 +274,8 @@ class Jobs:
     @staticmethod
     def _failed(kind: Kind, job: Job, error: Exception) -> Document:
         reason = str(error) if isinstance(error, JobFailed) else f"ClientError: {error}."
+        if stopped := job.unplug():
+            reason = f"{reason[:512]} [network: {stopped}]"
         if job.closing.is_set():
             return {}
         logger.warning("%s failed: %s", job.arn, reason)

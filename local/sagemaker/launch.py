@@ -10,6 +10,7 @@ from pathlib import Path
 from local.authority import CannotAssume, Credentials, assume_role
 from local.clock import Clock
 from local.images import Image, ImageRegistry
+from local.network.interfaces import CannotPlug, Placement, plug
 from local.records import Document, Scope
 from local.sagemaker.artefact import fetch, s3_client, unpack
 from local.sagemaker.container_log import ContainerLog
@@ -59,9 +60,7 @@ class Launcher:
             image = self._pull(scope, container["Image"], credentials)
             folder = self.folder / endpoint / f"{name}-{uuid.uuid4().hex[:12]}"
             (folder / "ml" / "model").mkdir(parents=True)
-            # An isolated container reaches nothing, so that it gets nobody's credentials either.
-            reach = {} if isolated else {**self.gateway, **credentials.environment()}
-            environment = {**container.get("Environment", {}), **reach}
+            environment = container.get("Environment", {})
             instance = Instance(
                 f"i-{folder.name[-12:]}", name, image, folder, environment, sys.executable, isolated=isolated
             )
@@ -72,13 +71,19 @@ class Launcher:
                 lambda: role_client("logs", credentials, self.gateway, read_seconds=5),
             )
             try:
-                self._model_data(container, role, credentials, folder)
+                inside = self._plug_in(scope, endpoint, role, credentials, model, instance)
+                if not isolated:
+                    # An isolated container reaches nothing, so that it gets nobody's credentials either.
+                    instance.environment = {**environment, **self.gateway, **inside.environment()}
+                self._model_data(container, role, inside, folder)
                 self.launches.start(instance)
                 instance.wait_healthy(self._limit(variant))
-            except BaseException:
+            except BaseException as error:
                 log = instance.log.read_bytes() if instance.log.exists() else b""
                 instance.stop(grace_seconds=1)
                 self._keep_log(endpoint, name, log)
+                if instance.plugged is not None and (stopped := instance.plugged.why_stopped()):
+                    raise LaunchFailed(f"{error} [network: {stopped}]") from error
                 raise
             return instance
 
@@ -99,6 +104,26 @@ class Launcher:
             return assume_role(scope, role, SERVICE_PRINCIPAL, "SageMaker", arn(scope, "Endpoint", endpoint))
         except CannotAssume as error:
             raise LaunchFailed(f"Unable to assume the model's execution role: {error}.") from error
+
+    def _plug_in(  # noqa: PLR0917 - who, and where
+        self,
+        scope: Scope,
+        endpoint: str,
+        role: str,
+        outside: Credentials,
+        model: Document,
+        instance: Instance,
+    ) -> Credentials:
+        """For the container and its model, which are in the model's VPC, if it names one; logs and images are not."""
+        placement = Placement.of(model.get("VpcConfig"))
+        if placement is None:
+            return outside
+        credentials = self._credentials(scope, endpoint, role)
+        try:
+            instance.plugged = plug(scope, placement, credentials, arn(scope, "Endpoint", endpoint))
+        except CannotPlug as error:
+            raise LaunchFailed(f"The model has no network interface in its VPC: {error}.") from error
+        return credentials
 
     def _pull(self, scope: Scope, uri: str, credentials: Credentials) -> Image:
         image = pull(self.images, uri, credentials, own_account=scope.account)

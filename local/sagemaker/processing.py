@@ -84,11 +84,13 @@ class Processing:
             self.job.scope, resources.get("VolumeKmsKeyId"), credentials, request.get("_key_by_caller", False)
         )
         key = request.get("ProcessingOutputConfig", {}).get("KmsKeyId") or None
-        inputs, outputs = Store(credentials, self.jobs.gateway), Store(credentials, self.jobs.gateway, key)
+        network = request.get("NetworkConfig", {}).get("VpcConfig")
+        inside = self.job.inside(request["RoleArn"], credentials, network)
+        inputs, outputs = Store(inside, self.jobs.gateway), Store(inside, self.jobs.gateway, key)
         self.cluster.make(resources["InstanceCount"], FOLDERS)
         try:
             self._prepare(inputs)
-            ending = self._process(credentials, outputs)
+            ending = self._process(credentials, inside, outputs)
             if ending is Ending.FAILED:
                 raise JobFailed(self.cluster.failure("message", "failure"))
             if not self.job.closing.is_set():
@@ -120,15 +122,15 @@ class Processing:
             instance_type = self.request["ProcessingResources"]["ClusterConfig"]["InstanceType"]
             (config / "resourceconfig.json").write_text(self.cluster.resources(host, instance_type))
 
-    def _process(self, credentials: Credentials, outputs: Store) -> Ending:
+    def _process(self, outside: Credentials, inside: Credentials, outputs: Store) -> Ending:
         if self.job.stopping.is_set():
             return Ending.STOPPED
         self.job.update(ProcessingStartTime=now())
         application = self.request["AppSpecification"]
         words = [*application["ContainerEntrypoint"], *application.get("ContainerArguments", [])]
         for host in self.cluster.hosts:
-            host.start([host.here(word) for word in words], self._environment(credentials, host), host.folder)
-        self.cluster.follow(LOG_GROUP, credentials, self.jobs.gateway)
+            host.start([host.here(word) for word in words], self._environment(inside, host), host.folder)
+        self.cluster.follow(LOG_GROUP, outside, self.jobs.gateway)
         sent = time.monotonic()
 
         def tick() -> None:

@@ -153,8 +153,9 @@ class Attempt:
             credentials,
             request.get("_key_by_caller", False),
         )
-        inputs = Store(credentials, self.jobs.gateway)
-        outputs = Store(credentials, self.jobs.gateway, request["OutputDataConfig"].get("KmsKeyId") or None)
+        inside = self.job.inside(request["RoleArn"], credentials, request.get("VpcConfig"))
+        inputs = Store(inside, self.jobs.gateway)
+        outputs = Store(inside, self.jobs.gateway, request["OutputDataConfig"].get("KmsKeyId") or None)
         # Checkpoints are under the bucket's own key: the request names none for them.
         checkpoints = Checkpoints(request["CheckpointConfig"], inputs) if request.get("CheckpointConfig") else None
         cloudwatch = role_client("cloudwatch", credentials, self.jobs.gateway, read_seconds=5)
@@ -162,7 +163,7 @@ class Attempt:
         self.cluster.make(request["ResourceConfig"]["InstanceCount"], FOLDERS)
         try:
             self._prepare(inputs, checkpoints)
-            ending = self._train(image, credentials, checkpoints)
+            ending = self._train(image, credentials, inside, checkpoints)
             self.metrics.read(self.cluster.hosts, whole=True)
             if checkpoints is not None and not self.job.closing.is_set():
                 checkpoints.send(self.cluster.hosts)
@@ -192,15 +193,17 @@ class Attempt:
     def _mode(self) -> str:
         return str(self.request["AlgorithmSpecification"]["TrainingInputMode"])
 
-    def _train(self, image: Image, credentials: Credentials, checkpoints: Checkpoints | None) -> Ending:
+    def _train(
+        self, image: Image, outside: Credentials, inside: Credentials, checkpoints: Checkpoints | None
+    ) -> Ending:
         if self.job.stopping.is_set():
             return Ending.STOPPED
         self.job.update(**moved(self.job.document(), "Training"), TrainingStartTime=now())
         began = time.monotonic()
         for host in self.cluster.hosts:
             words, folder = self._program(image, host)
-            host.start(words, self._environment(credentials, host), folder)
-        self.cluster.follow(LOG_GROUP, credentials, self.jobs.gateway)
+            host.start(words, self._environment(inside, host), folder)
+        self.cluster.follow(LOG_GROUP, outside, self.jobs.gateway)
         looked = sent = began
 
         def tick() -> None:

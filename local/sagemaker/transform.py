@@ -91,12 +91,13 @@ class TransformJobs:
             credentials,
             request.get("_key_by_caller", False),
         )
-        inputs = Store(credentials, self.jobs.gateway)
-        outputs = Store(credentials, self.jobs.gateway, request["TransformOutput"].get("KmsKeyId") or None)
+        inside = job.inside(role, credentials, request["_model"].get("VpcConfig"))
+        inputs = Store(inside, self.jobs.gateway)
+        outputs = Store(inside, self.jobs.gateway, request["TransformOutput"].get("KmsKeyId") or None)
         keys = inputs.keys(request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"])
         if not keys:
             raise JobFailed("ClientError: No S3 objects found under the input's S3Uri")
-        with self._instances(job, request, credentials) as instances:
+        with self._instances(job, request, credentials, inside) as instances:
             job.update(TransformStartTime=now())
             request = {**wishes(instances[0]), **_given(request)}
             work = Transform(job, request, inputs, outputs, instances)
@@ -109,15 +110,17 @@ class TransformJobs:
         return {"TransformJobStatus": status, "TransformEndTime": now()}
 
     @contextmanager
-    def _instances(self, job: Job, request: Document, credentials: Credentials) -> Iterator[list[Instance]]:
+    def _instances(
+        self, job: Job, request: Document, outside: Credentials, inside: Credentials
+    ) -> Iterator[list[Instance]]:
         model, found = request["_model"], list[Instance]()
         container = model["PrimaryContainer"]
-        image = pull(self.jobs.images, container["Image"], credentials)
+        image = pull(self.jobs.images, container["Image"], outside)
         if not image.command:
             raise LaunchFailed(f"The image '{container['Image']}' serves nothing: its registry entry has no command")
         # An isolated container reaches nothing, so that it gets nobody's credentials either.
         isolated = model.get("EnableNetworkIsolation", False)
-        reach = {} if isolated else {**self.jobs.gateway, **credentials.environment()}
+        reach = {} if isolated else {**self.jobs.gateway, **inside.environment()}
         environment = {
             **container.get("Environment", {}),
             **request.get("Environment", {}),
@@ -135,12 +138,12 @@ class TransformJobs:
                     instance.log,
                     LOG_GROUP,
                     f"{job.name}/{instance.name}",
-                    lambda: role_client("logs", credentials, self.jobs.gateway, read_seconds=5),
+                    lambda: role_client("logs", outside, self.jobs.gateway, read_seconds=5),
                 )
                 found.append(instance)
                 if container.get("ModelDataUrl"):
                     archive = folder / "model.tar.gz"
-                    client = s3_client(credentials, self.jobs.gateway)
+                    client = s3_client(inside, self.jobs.gateway)
                     fetch(container["ModelDataUrl"], model["ExecutionRoleArn"], client, archive)
                     unpack(archive, folder / "ml" / "model")
                 instance.start()

@@ -15,6 +15,9 @@ from typing import IO, Any
 
 from local import process_group
 from local.authority import CannotAssume, assume_role
+from local.network import origins
+from local.network.layout import Interface
+from local.network.origins import Origin
 from local.records import Scope
 from local.sagemaker.instance import MACHINE
 from local.sandbox.guest.place import INSTANCE, ROOT, STATE, Place
@@ -72,6 +75,14 @@ class Sandbox:
 
     def facts(self) -> dict[str, str]:
         raise NotImplementedError
+
+    def is_in_a_vpc(self) -> bool:
+        """Whether its way to AWS leads through interfaces in a customer's VPC."""
+        return False
+
+    def interfaces(self) -> Sequence[Interface]:
+        """Those as they are now: groups change while it runs."""
+        return []
 
     def identity_document(self) -> dict[str, Any]:
         raise NotImplementedError
@@ -199,6 +210,8 @@ class Sandbox:
                 except CannotAssume:
                     return None
                 self._keys = RoleKeys(duty.shown_as, duty.role_arn, duty.profile_arn, keys, now, ends)
+                if self.is_in_a_vpc():
+                    origins.tie(keys.access_key, Origin(self.place, self.identity, self.interfaces))
             return self._keys
 
 

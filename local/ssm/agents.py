@@ -1,4 +1,4 @@
-"""The agents on instances: one is online while its instance runs and its role lets it report and be told."""
+"""The agents on instances: one is online while its instance runs and network and role let it report and be told."""
 
 import time
 
@@ -7,6 +7,8 @@ from local.ec2.machine import Machine
 from local.ec2.machines import Machines
 from local.json_service import AwsError, Call
 from local.listing import page
+from local.network.judgement import judged
+from local.network.reachability import NoWay
 from local.records import Document, Scope
 
 # What an agent calls to be there and to be told; without one of them it is not online.
@@ -16,6 +18,8 @@ NEEDS = (
     "ssmmessages:OpenControlChannel",
     "ssmmessages:OpenDataChannel",
 )
+# The agent's newer versions, as AMIs have them, do without ec2messages.
+REACHES = ("ssm", "ssmmessages")
 FILTERS = ("InstanceIds", "PingStatus")
 PAGE = 50
 
@@ -67,6 +71,9 @@ class Agents:
 def _may_report(machine: Machine) -> bool:
     keys, place = machine.role_keys(), machine.place
     if keys is None:
+        return False
+    ways = [judged(place, machine.interfaces(), service, place.region)[1] for service in REACHES]
+    if any(isinstance(found, NoWay) for found in ways):
         return False
     own = f"arn:aws:ec2:{place.region}:{place.account}:instance/{machine.identity}"
     asked = [("ssm:UpdateInstanceInformation", own), *((action, "*") for action in NEEDS)]
