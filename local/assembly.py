@@ -48,6 +48,7 @@ from local.json_service import AwsError, HttpAnswer, JsonService, error_answer
 from local.lambda_metrics import LambdaMetrics
 from local.network import authorization, interfaces
 from local.network.door import Door
+from local.network.flow_records import FlowRecords
 from local.object_check import ObjectCheck
 from local.provisioned import ProvisionedConcurrency
 from local.readings import Readings
@@ -156,7 +157,8 @@ class Assembly:
         self.deployments = Deployments(codedeploy_service(), self.clock)
         self._install(settings, bundle, images)
         self.s3_access_log = S3AccessLog(joints.asgi())
-        self.application = Door(self.s3_access_log, lambda origin, interface, found, scope: None)
+        self.flow_records = FlowRecords()
+        self.application = Door(self.s3_access_log, self.flow_records.saw)
         self._upkeep: list[asyncio.Task[None]] = []
 
     def _install(self, settings: "Settings", bundle: str, images: ImageRegistry) -> None:
@@ -270,6 +272,7 @@ class Assembly:
             asyncio.create_task(_every(self.clock.pause(SCALING_EVERY_SECONDS), self._scale)),
             asyncio.create_task(_every(PROVISION_EVERY_SECONDS, self._provision)),
             asyncio.create_task(_every(DELIVER_LOGS_EVERY_SECONDS, self.s3_access_log.deliver)),
+            asyncio.create_task(_every(DELIVER_LOGS_EVERY_SECONDS, self.flow_records.deliver)),
         ]
         threading.Thread(target=self.endpoints.resume, daemon=True, name="resume").start()
         self.machines.resume()

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from local.joints import _module, scope
+from local.joints import _module, account, current_region, scope
 from local.network.layout import Layout, PrefixList
 from local.network.reachability import free_address
 from local.records import Scope
@@ -271,6 +271,10 @@ def vpc_endpoint(identity: str) -> dict[str, Any] | None:
     """MiniStack's own record of one, to read and to change."""
     found: dict[str, Any] | None = _module("services.ec2")._vpc_endpoints.get(identity)
     return found
+
+
+def log_group_arn(name: str) -> str:
+    return f"arn:aws:logs:{current_region()}:{account()}:log-group:{name}"
 
 
 def flow_logs() -> list[dict[str, Any]]:

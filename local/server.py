@@ -258,6 +258,7 @@ async def _run(  # noqa: PLR0917 - what was made, each once
     saving.cancel()
     await gateway.drained(DRAIN_SECONDS)
     await assembly.s3_access_log.deliver()
+    await assembly.flow_records.deliver()
     await asyncio.to_thread(assembly.stop)
     saved = assembly.save()
     await asyncio.to_thread(process_group.end_others)

@@ -1,4 +1,5 @@
-"""What MiniStack's EC2 drops of networks: an endpoint's groups, policy and private names, an ACL's ports, ways out."""
+"""What MiniStack's EC2 drops of networks: an endpoint's groups, policy and private names, an ACL's ports, ways out,
+the role of a flow log."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -33,6 +34,7 @@ def install() -> None:
         "CreateVpcEndpoint": _create,
         "ModifyVpcEndpoint": _modify,
         "DeleteVpcEndpoints": _delete,
+        "CreateFlowLogs": _record_flows,
         "CreateNetworkAclEntry": _with_ports,
         "ReplaceNetworkAclEntry": _with_ports,
     }
@@ -201,4 +203,24 @@ def _with_ports(original: Foreign, params: Params) -> Foreign:
     ports = {"From": one(params, "PortRange.From"), "To": one(params, "PortRange.To")}
     if acl is not None and all(ports.values()):
         acl["Entries"][-1]["PortRange"] = ports
+    return answer
+
+
+# --- flow logs ---------------------------------------------------------------------------------------------------
+
+
+def _record_flows(original: Foreign, params: Params) -> Foreign:
+    """The default format to CloudWatch Logs is what is delivered; what nobody would deliver is refused."""
+    asked = [name for name in ("LogFormat", "DestinationOptions.FileFormat") if one(params, name)]
+    if one(params, "LogDestinationType") not in ("", "cloud-watch-logs"):
+        asked.append(f"LogDestinationType {one(params, 'LogDestinationType')}")
+    if asked:
+        raise Refused("InvalidParameter", f"A flow log with {', '.join(asked)} is not available here.")
+    before = {record["FlowLogId"] for record in joints_ec2.flow_logs()}
+    answer = original(params)
+    for record in joints_ec2.flow_logs():
+        if record["FlowLogId"] not in before:
+            record["DeliverLogsPermissionArn"] = one(params, "DeliverLogsPermissionArn")
+            if not str(record["LogDestination"]).startswith("arn:"):
+                record["LogDestination"] = joints_ec2.log_group_arn(record["LogDestination"])
     return answer

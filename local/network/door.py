@@ -19,7 +19,7 @@ from local.network.origins import Origin
 from local.network.reachability import NoWay, Way
 from local.network.services import endpoint_name, service_of
 
-KEY = re.compile(rb"Credential=([^/,]+)/")
+KEY = re.compile(rb"AWS4-HMAC-SHA256 Credential=([^/,]+)/")
 logger = logging.getLogger("embedded-aws.network")
 Seen = Callable[[Origin, Interface, Way | NoWay, AsgiScope], None]
 
@@ -37,8 +37,7 @@ class Door:
         if origin is None:
             await self._application(scope, receive, send)
             return
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        headers, query = _headers(scope), _query(scope)
         service = service_of(scope["method"], scope["path"], headers, query)
         name = endpoint_name(service, scope["path"])
         found = self._judged(origin, name, joints.region(headers, query), scope)
@@ -62,11 +61,18 @@ class Door:
 
 
 def _access_key(scope: AsgiScope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            found = KEY.search(value)
-            return found.group(1).decode("latin-1") if found else ""
-    if b"X-Amz-Credential" in scope["query_string"]:
-        named = parse_qs(scope["query_string"].decode("latin-1")).get("X-Amz-Credential", [""])[0]
-        return named.split("/", 1)[0]
-    return ""
+    """The common case by itself; a key anywhere else, in an address or an older signature, as the gateway reads it."""
+    signature = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+    if found := KEY.match(signature):
+        return found.group(1).decode("latin-1")
+    if not signature and not scope["query_string"]:
+        return ""
+    return joints.access_key(_headers(scope), _query(scope))
+
+
+def _headers(scope: AsgiScope) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _query(scope: AsgiScope) -> dict[str, list[str]]:
+    return parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
