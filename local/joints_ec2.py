@@ -227,7 +227,9 @@ def plug_in(record: dict[str, Any], public: str, answer: bytes) -> bytes:
         answer = answer.replace(shown[0].encode(), b"").replace(shown[1].encode(), b"<dnsName/>")
     before = record["PrivateIpAddress"]
     made = make_interface(subnet, groups, "", "")
-    made.update(RequesterId="", RequesterManaged=False, Attachment={"InstanceId": record["InstanceId"]})
+    attachment = {"AttachmentId": f"eni-attach-{made['NetworkInterfaceId'][4:]}", "InstanceId": record["InstanceId"]}
+    attachment |= {"DeviceIndex": 0, "Status": "attached"}
+    made.update(RequesterId="", RequesterManaged=False, Attachment=attachment)
     after = made["PrivateIpAddress"]
     record.update(
         NetworkInterfaceId=made["NetworkInterfaceId"],
