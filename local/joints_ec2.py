@@ -228,7 +228,7 @@ def plug_in(record: dict[str, Any], public: str, answer: bytes) -> bytes:
     before = record["PrivateIpAddress"]
     made = make_interface(subnet, groups, "", "")
     attachment = {"AttachmentId": f"eni-attach-{made['NetworkInterfaceId'][4:]}", "InstanceId": record["InstanceId"]}
-    attachment |= {"DeviceIndex": 0, "Status": "attached"}
+    attachment |= {"DeviceIndex": 0, "Status": "attached", "AttachTime": ec2_now()}
     made.update(RequesterId="", RequesterManaged=False, Attachment=attachment)
     after = made["PrivateIpAddress"]
     record.update(
