@@ -24,10 +24,6 @@ ACCEPTED_WITHOUT_EFFECT = (
     Inert("ModelDataDownloadTimeoutInSeconds", "the model is on this machine already"),
     Inert("CodeBuild projects", "kept and described; a build needs Docker, so images come from the registry file"),
     Inert(
-        "VPCs, subnets, routes, security groups, VPC endpoints and their policies, flow logs",
-        "kept and described; every process here is on this machine's loopback, so no packet crosses them",
-    ),
-    Inert(
         "HttpPutResponseHopLimit of an EC2 instance", "its metadata service is on loopback, from which no packet hops"
     ),
     Inert("Spot requests of EC2", "an instance is launched like any other; nothing interrupts it here"),
