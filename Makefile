@@ -7,7 +7,7 @@ PROJECT ?= whippet
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 
-.PHONY: help setup demo test test-slow lint checkov mutants synth bench-synth bench-serve bench-lambda bench-train bench-data starter-model sbom schema permissions bootstrap-policies clean
+.PHONY: help setup demo test test-slow lint checkov mirror mutants synth bench-synth bench-serve bench-lambda bench-train bench-data starter-model sbom schema permissions bootstrap-policies clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ lint: .venv/ready-dev ## style and types
 
 checkov: .venv/ready-dev .venv-checkov/ready ## Checkov over every stage's templates, with the reasons for what it need not like
 	@$(VENV)/python -m pytest -m slow tests/stacks/test_checkov.py
+
+mirror: .venv/ready-dev .venv-mirror/ready ## moto's own tests of SageMaker and scaling against the embedded AWS, and whether they fail for the reasons known; 5 minutes
+	@$(VENV)/python scripts/mirror.py
 
 mutants: .venv/ready-dev ## take each piece that protects out of the templates; list those that no test misses
 	@$(VENV)/python scripts/mutants.py
