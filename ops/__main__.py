@@ -111,7 +111,7 @@ def _known(error: Exception) -> OperatorError | None:
         return OperatorError(f"{error.filename or 'This machine'}: {error.strerror}.")
     names = {kind.__name__ for kind in type(error).__mro__}
     # By name, since a command that needs neither must not read pydantic or botocore to say so.
-    if names & {"ConfigError", "LocalError", "CdkError"}:
+    if names & {"ConfigError", "LocalError"}:
         return OperatorError(str(error))
     if names & {"BotoCoreError", "ClientError"}:
         from ops.weather import sentence_of  # noqa: PLC0415

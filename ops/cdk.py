@@ -6,13 +6,15 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ops.errors import OperatorError, WorkFailed
+
 ROOT = Path(__file__).resolve().parent.parent
 CDK = Path(sys.executable).with_name("cdk")
 LAST_LINES = 12
 LOOK_EVERY_SECONDS = 0.2
 
 
-class CdkError(Exception):
+class CdkError(WorkFailed):
     """The command failed; the text holds its last lines and where the rest is."""
 
 
@@ -26,7 +28,7 @@ def run(
 ) -> None:
     """`meanwhile` is called again and again until the command has ended."""
     if not CDK.exists():
-        raise CdkError(f"The CDK command line is not installed beside {sys.executable}: run `make setup`.")
+        raise OperatorError(f"The CDK command line is not installed beside {sys.executable}: run `make setup`.")
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as out:
         process = subprocess.Popen(

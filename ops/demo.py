@@ -17,12 +17,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import boto3
-from botocore.credentials import Credentials
 from rich.table import Table
 
 from config import load_stage
-from config.names import Names
+from config.load import FOLDER
 from local import control
 from ops import cdk
 from ops.account import Account
@@ -34,14 +32,13 @@ from ops.console import Steps, Terminal
 from ops.data.check import Terms, check
 from ops.data.dataset import DataSet
 from ops.data.push import plan, push
-from ops.data.shelf import Shelf
+from ops.data.run import way_to
 from ops.data.source import folder_of
-from ops.data.transfer import Pace, Way
-from ops.data.wire import Wire
 from ops.errors import OperatorError
 from ops.models.deciding import when
 from ops.models.registry import Registry, registered
 from ops.models.stage_file import Promoted, with_model
+from ops.stage import Stage
 from ops.training_run import Runs
 
 STAGE = "local"
@@ -87,35 +84,38 @@ def run(arguments: argparse.Namespace) -> int:
 
 def run_demo(steps: Steps, own_data: str | None = None) -> Demo:
     config, _ = load_stage(STAGE)
-    names = Names(config.stage.project, STAGE)
     with steps.step("Start the embedded AWS") as remark:
         running = control.start()
         remark.text = running.url if running.started_now else f"{running.url} (ran already)"
-    environment = control.subprocess_environment(running)
-    cloudformation = client("cloudformation", environment)
+    account = Account(config.stage.region, control.subprocess_environment(running), running.facts.account)
+    cloudformation, names = account.client("cloudformation"), deployed(account).names
     with steps.step("Bootstrap it for the CDK") as remark:
         if "CDKToolkit" in complete_stacks(cloudformation):
             remark.text = "done before"
         else:
-            target = f"aws://{running.facts.account}/{config.stage.region}"
-            cdk.run(["bootstrap", target, "-c", f"stage={STAGE}"], environment=environment, log=LOGS / "bootstrap.log")
+            words = ["bootstrap", f"aws://{account.number}/{account.region}", "-c", f"stage={STAGE}"]
+            cdk.run(words, environment=account.environment, log=LOGS / "bootstrap.log")
     if names.stack("api") not in complete_stacks(cloudformation):
         # The first deploy serves the starter model: what was promoted before went with the stacks.
         (STAGES / f"{STAGE}.toml").unlink(missing_ok=True)
-        _deploy(steps, environment, f"Deploy stage {STAGE} with IAM enforced")
+        _deploy(steps, account, f"Deploy stage {STAGE} with IAM enforced")
     dataset = _pictures(steps, own_data)
-    promoted = train(steps, environment, names, dataset)
+    promoted = train(steps, deployed(account), dataset)
     _write_stage(promoted)
-    stacks = _deploy(steps, environment, f"Deploy it with version {promoted.version} of the model")
+    stacks = _deploy(steps, account, f"Deploy it with version {promoted.version} of the model")
     with steps.step("Predict through API, function and endpoint") as remark:
-        account = Account(config.stage.region, environment)
-        found = outputs(cloudformation, names.stack("api"))
-        with closing(api_way(account, config.api, found, client("s3", environment))) as way:
+        outputs = deployed(account).outputs("api")
+        with closing(api_way(account, config.api, outputs, account.client("s3"))) as way:
             page_url, shown = f"http://{way.target.host}/", dataset.examples()
             predictions = [_predicted(way, shown[label]) for label in sorted(shown)[:SHOWN]]
         remark.text = f"{len(predictions)} images"
     labels = {path.name: label for label, path in shown.items()}
     return Demo(page_url, promoted.version, labels, predictions, stacks, steps.seconds)
+
+
+def deployed(account: Account) -> Stage:
+    """As CloudFormation tells of it from now on: a deploy changes what it told before."""
+    return Stage(STAGE, load_stage(STAGE)[0], account, FOLDER)
 
 
 def _predicted(way: ThroughApi, file: Path) -> Prediction:
@@ -126,16 +126,15 @@ def _predicted(way: ThroughApi, file: Path) -> Prediction:
     return Prediction(found.image, found.label, found.probability, found.model_version, found.milliseconds["total"])
 
 
-def _deploy(steps: Steps, environment: dict[str, str], title: str) -> dict[str, int]:
-    cloudformation = client("cloudformation", environment)
-    names = Names(load_stage(STAGE)[0].stage.project, STAGE)
+def _deploy(steps: Steps, account: Account, title: str) -> dict[str, int]:
+    cloudformation = account.client("cloudformation")
     with steps.step(title) as remark:
         before = last_changes(cloudformation)
         arguments = ["deploy", "--all", "-c", f"stage={STAGE}", "--require-approval", "never"]
         if (STAGES / f"{STAGE}.toml").exists():
             arguments += ["-c", f"stages={STAGES}"]
-        cdk.run(arguments, environment=environment, log=LOGS / "deploy.log")
-        stacks = count_resources(cloudformation, names.stack(""))
+        cdk.run(arguments, environment=account.environment, log=LOGS / "deploy.log")
+        stacks = count_resources(cloudformation, deployed(account).names.stack(""))
         remark.text = f"{len(stacks)} stacks, {sum(stacks.values())} resources"
         if before == last_changes(cloudformation):
             remark.text += ", nothing to change"
@@ -158,21 +157,21 @@ def _pictures(steps: Steps, own_data: str | None) -> DataSet:
     return found
 
 
-def train(steps: Steps, environment: dict[str, str], names: Names, dataset: DataSet) -> Promoted:
+def train(steps: Steps, stage: Stage, dataset: DataSet) -> Promoted:
     """The data set's model, trained unless it was before."""
-    cloudformation, s3 = client("cloudformation", environment), client("s3", environment)
-    sagemaker = client("sagemaker", environment)
-    bucket = outputs(cloudformation, names.stack("data"))["BucketName"]
-    runs = Runs(sagemaker, outputs(cloudformation, names.stack("training"))["PipelineName"])
+    runs, way = Runs.of_stage(stage), way_to(stage, dataset.name)
     before = [one.arn for one in runs.of(dataset.name)]
-    way = _way(s3, bucket, dataset, environment)
     planned = plan(way.shelf, dataset)
     known = before[0] if before and planned.nothing_to_do else None
     if known is None or runs.status(known)[0] in ("Failed", "Stopped"):
         with steps.step("Push them; the manifest starts the pipeline") as remark:
-            push(way, dataset, planned, _counting(steps.progress("pictures")))
-            known = runs.started(dataset.name, set(before))
+            pushed = push(way, dataset, planned, _counting(steps.progress("pictures")))
             remark.text = way.shelf.address
+            if pushed.manifest_written:
+                known = runs.started(dataset.name, set(before))
+            else:
+                # A manifest starts one run alone, and that one has failed.
+                known = runs.start(dataset.name, way.shelf.prefix)
     with steps.step("Prepare, tune, train, evaluate, register") as remark:
         if runs.status(known)[0] == "Succeeded":
             remark.text = "done before"
@@ -180,15 +179,9 @@ def train(steps: Steps, environment: dict[str, str], names: Names, dataset: Data
             for step in runs.follow(known):
                 steps.done(f"  {step.name}", round(step.seconds, 2))
     with steps.step("Promote the model") as remark:
-        promoted = _approve(client("sts", environment), sagemaker, runs.registered(known))
+        promoted = _approve(stage, runs.registered(known))
         remark.text = f"version {promoted.version}, {promoted.artifact}"
     return promoted
-
-
-def _way(s3: Any, bucket: str, dataset: DataSet, environment: dict[str, str]) -> Way:  # noqa: ANN401
-    credentials = Credentials(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
-    wire = Wire(s3, bucket, credentials, trusted=environment["AWS_CA_BUNDLE"], connections=Pace.connections)
-    return Way(wire, Shelf(s3, bucket, dataset.prefix))
 
 
 def _counting(show: Callable[[int], None]) -> Callable[[int, int], None]:
@@ -202,9 +195,10 @@ def _counting(show: Callable[[int], None]) -> Callable[[int, int], None]:
     return tell
 
 
-def _approve(sts: Any, sagemaker: Any, package: str) -> Promoted:  # noqa: ANN401
+def _approve(stage: Stage, package: str) -> Promoted:
+    sagemaker = stage.client("sagemaker")
     version = registered(sagemaker, package)
-    by = str(sts.get_caller_identity()["Arn"])
+    by = str(stage.client("sts").get_caller_identity()["Arn"])
     Registry(sagemaker, "").approve(version, reason="make demo", by=by, at=when())
     return Promoted(version.artifact, str(version.number))
 
@@ -214,17 +208,6 @@ def _write_stage(promoted: Promoted) -> None:
     tracked = (cdk.ROOT / "config" / f"{STAGE}.toml").read_text()
     STAGES.mkdir(parents=True, exist_ok=True)
     (STAGES / f"{STAGE}.toml").write_text(with_model(tracked, promoted))
-
-
-def client(service: str, environment: dict[str, str]) -> Any:  # noqa: ANN401  (boto3 makes its clients at run time)
-    return boto3.client(
-        service,
-        endpoint_url=environment["AWS_ENDPOINT_URL"],
-        region_name=environment["AWS_REGION"],
-        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-        verify=environment["AWS_CA_BUNDLE"],
-    )
 
 
 def complete_stacks(cloudformation: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -241,11 +224,6 @@ def count_resources(cloudformation: Any, prefix: str) -> dict[str, int]:  # noqa
     pages = cloudformation.get_paginator("list_stack_resources")
     names = [name for name in complete_stacks(cloudformation) if name.startswith(prefix)]
     return {name: sum(1 for _ in pages.paginate(StackName=name).search("StackResourceSummaries[]")) for name in names}
-
-
-def outputs(cloudformation: Any, stack: str) -> dict[str, str]:  # noqa: ANN401
-    (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
-    return {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
 
 
 def show(demo: Demo) -> None:

@@ -1,14 +1,15 @@
 """Runs of a stage's pipeline: the one that a data set has started, and its steps as they end."""
 
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from ops.errors import WorkFailed
+from ops.stage import Stage
 
-LOOK_EVERY_SECONDS = 1.0
 STARTS_WITHIN_SECONDS = 60.0
 ENDED = ("Succeeded", "Failed", "Stopped")
 DATASET_PARAMETER = "DatasetPrefix"
@@ -49,11 +50,26 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Look:
+    """A run at one moment."""
+
+    status: str
+    reason: str
+    steps: list[Step]
+    """Those that have begun, the oldest first."""
+
+
+@dataclass(frozen=True)
 class Runs:
     """`sagemaker` is a client of boto3's."""
 
     sagemaker: Any
     pipeline: str
+    poll_seconds: float
+
+    @classmethod
+    def of_stage(cls, stage: Stage) -> "Runs":
+        return cls(stage.client("sagemaker"), stage.output("training", "PipelineName"), stage.account.poll_seconds)
 
     def listed(self) -> Iterator[Run]:
         """The youngest first; who stops early asks for no further page."""
@@ -89,7 +105,7 @@ class Runs:
             new = [one.arn for one in self.of(dataset) if one.arn not in before]
             if new:
                 return new[0]
-            time.sleep(LOOK_EVERY_SECONDS / 4)
+            time.sleep(self.poll_seconds)
         raise WorkFailed(
             f"The manifest of {dataset} has started no run within {STARTS_WITHIN_SECONDS:g} s: what intake refused is "
             "in the queue that the Training stack's output FailedIntakeUrl names."
@@ -110,29 +126,50 @@ class Runs:
         found = self.sagemaker.describe_pipeline_execution(PipelineExecutionArn=run)
         return found["PipelineExecutionStatus"], found.get("FailureReason", "")
 
-    def follow(self, run: str) -> Iterator[Step]:
-        """Each step when it has ended; OperatorError where the run does not succeed."""
-        told: set[str] = set()
+    def start(self, dataset: str, prefix: str) -> str:
+        """Its ARN. Called as intake calls those that a manifest starts, so that `of` finds it."""
+        token = uuid.uuid4().hex
+        started = self.sagemaker.start_pipeline_execution(
+            PipelineName=self.pipeline,
+            PipelineExecutionDisplayName=f"{dataset}-{token[:8]}",
+            PipelineParameters=[{"Name": DATASET_PARAMETER, "Value": prefix}],
+            ClientRequestToken=token,
+        )
+        return str(started["PipelineExecutionArn"])
+
+    def watched(self, run: str) -> Iterator[Look]:
+        """As it goes; the last look is at its end, whatever that is."""
         while True:
             status, reason = self.status(run)
-            ended = self.steps(run)
-            for step in ended:
-                if step.name not in told:
+            yield Look(status, reason, self.every_step(run))
+            if status in ENDED:
+                return
+            time.sleep(self.poll_seconds)
+
+    def follow(self, run: str) -> Iterator[Step]:
+        """Each step when it has ended; WorkFailed where the run does not succeed."""
+        told: set[str] = set()
+        for look in self.watched(run):
+            for step in look.steps:
+                if step.status in ENDED and step.name not in told:
                     told.add(step.name)
                     yield step
-            if status in ENDED:
-                break
-            time.sleep(LOOK_EVERY_SECONDS)
-        if status != "Succeeded":
-            failed = next((one for one in ended if one.status == "Failed"), None)
-            why = f"{failed.name}: {failed.reason}" if failed else reason
-            raise WorkFailed(f"The pipeline's run {run.rsplit('/', 1)[-1]} ended as {status}. {why}")
+        refuse_failure(run, look)
 
     def registered(self, run: str) -> str:
         found = next((step.package for step in self.steps(run) if step.package), None)
         if found is None:
             raise WorkFailed(f"The pipeline's run {run.rsplit('/', 1)[-1]} has registered no model.")
         return found
+
+
+def refuse_failure(run: str, end: Look) -> None:
+    """WorkFailed, with the step that failed and its reason, unless it has succeeded."""
+    if end.status == "Succeeded":
+        return
+    failed = next((one for one in end.steps if one.status == "Failed"), None)
+    why = f"{failed.name}: {failed.reason}" if failed else end.reason
+    raise WorkFailed(f"The pipeline's run {run.rsplit('/', 1)[-1]} ended as {end.status}. {why}".rstrip())
 
 
 def _run(found: dict[str, Any]) -> Run:

@@ -77,8 +77,7 @@ class Outcomes:
     known: list[Run]
 
     @classmethod
-    def of(cls, sagemaker: Any, pipeline: str) -> "Outcomes":  # noqa: ANN401
-        runs = Runs(sagemaker, pipeline)
+    def of(cls, runs: Runs) -> "Outcomes":
         return cls(runs, runs.all())
 
     def youngest(self, called: str) -> Run | None:

@@ -20,6 +20,7 @@ from ops.data.wire import Wire
 from ops.errors import Refused
 from ops.printable import tell
 from ops.stage import Stage
+from ops.training_run import Runs
 
 
 def run_check(arguments: argparse.Namespace) -> int:
@@ -55,15 +56,18 @@ def run_push(arguments: argparse.Namespace) -> int:
         return answer(arguments, data, lambda console: show.dry_run(dataset, found, would, console))
     pushed = _push(way, dataset, found, steps)
     starts = stage.config.training.start_on_new_data and stage.find("training") is not None
-    data |= {**asdict(pushed), "starts_pipeline": starts and pushed.manifest_written}
+    data |= {**asdict(pushed), "starts_pipeline": starts and pushed.manifest_written, "last_run": None}
+    if stage.find("training") is not None and not pushed.manifest_written:
+        last = next(iter(Runs.of_stage(stage).of(name)), None)
+        data["last_run"] = {"run": last.id, "status": last.status} if last else None
+        data["to_train"] = f"python -m ops pipeline run --data {name} --stage {stage.name}"
     return answer(arguments, data, lambda console: show.pushed(dataset, pushed, data, console))
 
 
 def run_status(arguments: argparse.Namespace) -> int:
     stage = Stage.open(arguments.stage, arguments.stages)
     bucket = stage.output("data", "BucketName")
-    training = stage.find("training")
-    outcomes = Outcomes.of(stage.client("sagemaker"), training["PipelineName"]) if training else None
+    outcomes = Outcomes.of(Runs.of_stage(stage)) if stage.find("training") else None
     found = listed(stage.client("s3"), bucket, outcomes)
     return answer(
         arguments,

@@ -49,7 +49,11 @@ def dry_run(found: DataSet, plan: Plan, would: list[Picture], console: Console) 
 def pushed(found: DataSet, done: Pushed, data: Mapping[str, Any], console: Console) -> None:
     dataset(found, console)
     if not done.manifest_written:
-        console.print(f"All of it is in {data['address']} already, and nothing was sent. {_AGAIN}", markup=False)
+        console.print(f"All of it is in {data['address']} already, and nothing was sent.", markup=False)
+        if data.get("to_train"):
+            last = data["last_run"]
+            said = f"Its last run, {last['run']}, is {last['status']}." if last else "No run has been on it yet."
+            console.print(f"{said} To train on it once more: `{data['to_train']}`.", markup=False)
         return
     deleted = f", {done.deleted} of another set deleted" if done.deleted else ""
     console.print(
@@ -58,9 +62,6 @@ def pushed(found: DataSet, done: Pushed, data: Mapping[str, Any], console: Conso
     )
     if data["starts_pipeline"]:
         console.print("The manifest starts the pipeline, unless it has done so before: `python -m ops data status`.")
-
-
-_AGAIN = "To train on it again, start the pipeline yourself."
 
 
 def sets(bucket: str, found: list[Listed], console: Console) -> None:

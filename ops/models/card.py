@@ -47,7 +47,21 @@ def read_card(s3: Any, url: str, evaluation_url: str = "") -> Card:  # noqa: ANN
     evaluation = _document(s3, bucket, f"{folder}/{EVALUATION}") if folder else None
     if evaluation is None and evaluation_url:
         evaluation = _document(s3, *place(evaluation_url))
-    return Card(metadata or _inside(s3, bucket, key), evaluation)
+    metadata = metadata or _inside(s3, bucket, key)
+    refuse_foreign(metadata, f"{METADATA} of s3://{bucket}/{key}")
+    return Card(metadata, evaluation)
+
+
+def refuse_foreign(metadata: Json, where: str) -> None:
+    """One that no training of ours wrote may say anything: what is read of it is seen to first."""
+    labels = metadata.get("labels")
+    if not isinstance(labels, list) or not labels or not all(isinstance(one, str) for one in labels):
+        raise OperatorError(f"{where} has no `labels`, the names of the classes: see docs/artefact.md.")
+    parts = {name: metadata.get(name, {}) for name in ("metrics", "data", "code", "int8")}
+    parts["metrics.test"] = parts["metrics"].get("test", {}) if isinstance(parts["metrics"], dict) else {}
+    for name, part in parts.items():
+        if not isinstance(part, dict):
+            raise OperatorError(f"{where}: `{name}` is no object with keys: see docs/artefact.md.")
 
 
 def place(url: str) -> tuple[str, str]:
@@ -63,9 +77,16 @@ def _document(s3: Any, bucket: str, key: str) -> Json | None:  # noqa: ANN401
             return None
         raise
     try:
-        return dict(json.loads(found))
+        return _object(found)
     except ValueError as error:
         raise OperatorError(f"s3://{bucket}/{key} is no JSON document ({error}).") from None
+
+
+def _object(text: bytes) -> Json:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError("no object with keys")
+    return found
 
 
 def _inside(s3: Any, bucket: str, key: str) -> Json:  # noqa: ANN401
@@ -76,7 +97,7 @@ def _inside(s3: Any, bucket: str, key: str) -> Json:  # noqa: ANN401
             for member in archive:
                 if member.name.removeprefix("./") == METADATA and member.size <= LARGEST_BYTES:
                     opened = archive.extractfile(member)
-                    return dict(json.loads(opened.read() if opened else b"{}"))
+                    return _object(opened.read() if opened else b"{}")
     except ClientError as error:
         if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
             raise OperatorError(f"The artefact s3://{bucket}/{key} is not there any more.") from None

@@ -85,10 +85,7 @@ class StageChange:
         words = ["deploy", *self._stacks, "--exclusively", "--require-approval", "never", "--app", str(assembly.folder)]
         follower = Rollout(self._stage, self._steps)
         with self._steps.step(title):
-            try:
-                self._cdk(words, "deploy", follower.look)
-            except cdk.CdkError as error:
-                raise WorkFailed(str(error)) from None
+            self._cdk(words, "deploy", follower.look)
 
     def _cdk(
         self,

@@ -16,6 +16,7 @@ from ops.models.listing import places_of, row
 from ops.models.live import live
 from ops.models.registry import Registry, Version
 from ops.stage import Stage
+from ops.training_run import Runs
 from ops.written import write
 
 SHOWN_MISTAKES = 10
@@ -67,22 +68,18 @@ def lineage(stage: Stage, version: Version) -> dict[str, Any]:
     try:
         run = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
         parameters = sagemaker.list_pipeline_parameters_for_execution(PipelineExecutionArn=arn)["PipelineParameters"]
-        steps = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn, SortOrder="Ascending")
+        steps = Runs.of_stage(stage).every_step(arn)
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("ResourceNotFound", "ValidationException"):
             raise
         return found | {"run": version.run, "remark": "SageMaker does not remember this run any more"}
-    jobs = {one["StepName"]: _job(one.get("Metadata", {})) for one in steps["PipelineExecutionSteps"]}
+    jobs = {step.name: step.job or step.package for step in steps}
     return found | {
         "run": arn,
         "run_name": run.get("PipelineExecutionDisplayName"),
         "parameters": {one["Name"]: one["Value"] for one in parameters},
         "jobs": {name: job for name, job in jobs.items() if job},
     }
-
-
-def _job(metadata: dict[str, Any]) -> str | None:
-    return next((str(one["Arn"]) for one in metadata.values() if isinstance(one, dict) and one.get("Arn")), None)
 
 
 def show(console: Console, data: dict[str, Any], html: Path | None) -> None:

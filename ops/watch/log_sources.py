@@ -80,7 +80,7 @@ def _last_job(stage: Stage, sagemaker: Any) -> str:  # noqa: ANN401 - boto3's cl
 
 def _of_run(stage: Stage, name: str | None) -> Sources:
     sagemaker = stage.client("sagemaker")
-    runs = Runs(sagemaker, stage.output("training", "PipelineName"))
+    runs = Runs.of_stage(stage)
     run = runs.youngest() if name is None else runs.find(name)
     if run is None:
         known = ", ".join(one.id for one in islice(runs.listed(), 3))

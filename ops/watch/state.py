@@ -133,7 +133,7 @@ def _alarms(stage: Stage) -> list[Alarm]:
 
 
 def _last_run(stage: Stage) -> Run | None:
-    last = Runs(stage.client("sagemaker"), stage.output("training", "PipelineName")).youngest()
+    last = Runs.of_stage(stage).youngest()
     return None if last is None else Run(last.name or last.id, last.status, last.started, last.reason)
 
 

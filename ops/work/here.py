@@ -50,7 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
         shown = [sys.executable, "-m", "training.train", *words]
         return answer(arguments, {"command": shown}, lambda console: console.print(" ".join(shown), markup=False))
     if not is_split(data):
-        python(["training.prepare", "--data", str(data), "--out", str(out / "data")], Screen("Prepare the data set"))
+        # By the same seed as the pipeline, so that both test with the same pictures.
+        split = ["--data", str(data), "--out", str(out / "data"), "--seed", str(own.hyperparameters.seed)]
+        python(["training.prepare", *split], Screen("Prepare the data set"))
     began = time.monotonic()
     figures = python(["training.train", *words], Screen("Train here", own.hyperparameters.epochs))
     found = {

@@ -12,10 +12,9 @@ from ops.console import answer
 from ops.spans import short
 from ops.stage import Stage
 from ops.training_run import ENDED as RUN_ENDED
-from ops.training_run import Run
+from ops.training_run import Run, Runs
 from ops.work.box import Box, Command
 from ops.work.jobs import Job, lately
-from ops.work.pipeline import runs_of
 from ops.work.tables import fits, plain
 from ops.work.tables import show as show_table
 
@@ -60,7 +59,7 @@ def listed(stage: Stage, days: float, *, trials: bool = False) -> list[Listed]:
     since = datetime.now(UTC) - timedelta(days=days)
     found = [_of_job(job) for job in lately(stage, days, trials=trials)]
     if stage.find("training") is not None:
-        found += [_of_run(one) for one in runs_of(stage).all() if one.started >= since]
+        found += [_of_run(one) for one in Runs.of_stage(stage).all() if one.started >= since]
     box = Box.find(stage)
     if box is not None:
         found += [_of_command(one) for one in box.commands() if one.began >= since]

@@ -22,7 +22,7 @@ from ops.work.logs import LAST_LINES
 from ops.work.prepared import Prepared, prepared
 from ops.work.requests import new_name, training
 from ops.work.screen import Screen
-from ops.work.train import told_of_tuning, tuned_by
+from ops.work.train import refuse_local, told_of_tuning, tuned_by
 from ops.work.wishes import Wish, checked
 
 Json = dict[str, Any]
@@ -33,6 +33,7 @@ MODEL = re.compile(r'artifact = "(models/[^"]+)"')
 
 
 def run(arguments: argparse.Namespace) -> int:
+    refuse_local(arguments)
     refuse(arguments)
     stage = Stage.open(arguments.stage, arguments.stages)
     box, data = Box.of(stage), datasets.chosen(stage, arguments.data)

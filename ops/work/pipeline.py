@@ -1,17 +1,15 @@
 """`ops pipeline run|status|graph`: a run followed, its steps with states, times and reasons, a picture."""
 
 import argparse
-import time
-import uuid
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from ops.console import answer
-from ops.errors import OperatorError, WorkFailed
+from ops.errors import OperatorError
 from ops.stage import Stage
-from ops.training_run import DATASET_PARAMETER, ENDED, Run, Runs, Step
+from ops.training_run import ENDED, Run, Runs, Step, refuse_failure
 from ops.work import datasets
 from ops.work.definition import Definition
 from ops.work.following import left_running
@@ -30,14 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def start(arguments: argparse.Namespace, stage: Stage) -> int:
-    data, sagemaker = datasets.chosen(stage, arguments.data), stage.client("sagemaker")
-    token = uuid.uuid4().hex
-    arn = sagemaker.start_pipeline_execution(
-        PipelineName=stage.output("training", "PipelineName"),
-        PipelineExecutionDisplayName=f"{data.name}-{token[:8]}",
-        PipelineParameters=[{"Name": DATASET_PARAMETER, "Value": data.prefix}],
-        ClientRequestToken=token,
-    )["PipelineExecutionArn"]
+    data = datasets.chosen(stage, arguments.data)
+    arn = Runs.of_stage(stage).start(data.name, data.prefix)
     identity = arn.rsplit("/", 1)[-1]
     if arguments.detach:
         return answer(arguments, {"run": identity, "status": "Executing"}, lambda console: console.print(identity))
@@ -46,25 +38,17 @@ def start(arguments: argparse.Namespace, stage: Stage) -> int:
 
 def follow(arguments: argparse.Namespace, stage: Stage, arn: str) -> int:
     """To its end, whatever that is; the answer is its steps."""
-    runs, identity = runs_of(stage), arn.rsplit("/", 1)[-1]
+    runs, identity = Runs.of_stage(stage), arn.rsplit("/", 1)[-1]
     seen: dict[str, str] = {}
     with left_running(stage, identity), Screen(f"run {identity}") as screen:
-        while True:
-            state, reason = runs.status(arn)
-            steps = runs.every_step(arn)
-            for step in steps:
+        for look in runs.watched(arn):
+            for step in look.steps:
                 if seen.get(step.name) != step.status and step.status in (*ENDED, "Executing"):
                     seen[step.name] = step.status
                     screen.note(f"  {step.name:<10} {step.status:<10} {line(step)}".rstrip())
-            doing = [step.name for step in steps if step.status not in ENDED]
-            screen.state(f"{state}: {', '.join(doing)}" if doing else state)
-            if state in ENDED:
-                break
-            time.sleep(stage.account.poll_seconds)
-    if state != "Succeeded":
-        failed = next((step for step in steps if step.status == "Failed"), None)
-        why = f"{failed.name}: {failed.reason}" if failed else reason
-        raise WorkFailed(f"The run {identity} ended as {state}. {why}".rstrip())
+            doing = [step.name for step in look.steps if step.status not in ENDED]
+            screen.state(f"{look.status}: {', '.join(doing)}" if doing else look.status)
+    refuse_failure(arn, look)
     return told(arguments, stage, found_run(stage, identity))
 
 
@@ -78,19 +62,15 @@ def line(step: Step) -> str:
     return "  ".join([*said, step.reason]).rstrip()
 
 
-def runs_of(stage: Stage) -> Runs:
-    return Runs(stage.client("sagemaker"), stage.output("training", "PipelineName"))
-
-
 def find_run(stage: Stage, name: str) -> Run | None:
     if stage.find("training") is None:
         return None
-    return runs_of(stage).find(name)
+    return Runs.of_stage(stage).find(name)
 
 
 def found_run(stage: Stage, name: str | None) -> Run:
     """The one that is named, or the youngest."""
-    found = find_run(stage, name) if name is not None else runs_of(stage).youngest()
+    found = find_run(stage, name) if name is not None else Runs.of_stage(stage).youngest()
     if found is None:
         said = f"no run {name}" if name else "no run yet"
         raise OperatorError(f"The pipeline of stage {stage.name} has {said}: `python -m ops pipeline run` makes one.")
@@ -102,7 +82,7 @@ def status(arguments: argparse.Namespace, stage: Stage) -> int:
 
 
 def told(arguments: argparse.Namespace, stage: Stage, found: Run) -> int:
-    runs = runs_of(stage)
+    runs = Runs.of_stage(stage)
     state, reason = runs.status(found.arn)
     begun = {step.name: step for step in runs.every_step(found.arn)}
     names = [step["Name"] for step in Definition.of_run(stage.client("sagemaker"), found.arn).steps]
@@ -163,12 +143,12 @@ def as_json(name: str, step: Step | None) -> Json:
 def picture(arguments: argparse.Namespace, stage: Stage) -> int:
     """Of a run; of the pipeline as deployed where it has none."""
     sagemaker, pipeline = stage.client("sagemaker"), stage.output("training", "PipelineName")
-    if arguments.run_id is None and runs_of(stage).youngest() is None:
+    if arguments.run_id is None and Runs.of_stage(stage).youngest() is None:
         drawn = graph(Definition.deployed(sagemaker, pipeline), {}, title=pipeline)
     else:
         found = found_run(stage, arguments.run_id)
-        steps = {step.name: step for step in runs_of(stage).every_step(found.arn)}
-        title = f"{pipeline}, run {found.id}: {runs_of(stage).status(found.arn)[0]}"
+        steps = {step.name: step for step in Runs.of_stage(stage).every_step(found.arn)}
+        title = f"{pipeline}, run {found.id}: {Runs.of_stage(stage).status(found.arn)[0]}"
         drawn = graph(Definition.of_run(sagemaker, found.arn), steps, title=title)
     place = write(arguments.out or Path(f"{pipeline}.svg"), drawn)
     return answer(arguments, {"picture": str(place)}, lambda console: console.print(str(place)))

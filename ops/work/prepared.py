@@ -59,7 +59,7 @@ def under_way(stage: Stage, data: DataSet) -> str | None:
 
 def _runs(stage: Stage, data: DataSet) -> Iterator[tuple[Run, list[Step]]]:
     """Those of this data set that began after it was pushed, the youngest first."""
-    runs = Runs(stage.client("sagemaker"), stage.output("training", "PipelineName"))
+    runs = Runs.of_stage(stage)
     for run in islice(runs.listed(), RUNS_LOOKED_AT):
         if run.started >= data.pushed and runs.dataset(run.arn) == data.prefix:
             yield run, runs.every_step(run.arn)

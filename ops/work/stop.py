@@ -10,13 +10,12 @@ from ops.errors import WorkFailed
 from ops.stage import Stage
 from ops.stopping import STOP_SECONDS
 from ops.training_run import ENDED as RUN_ENDED
-from ops.training_run import Run
+from ops.training_run import Run, Runs
 from ops.work.attach import anything
 from ops.work.box import ENDED as COMMAND_ENDED
 from ops.work.box import Box, Command
 from ops.work.jobs import ENDED as JOB_ENDED
 from ops.work.jobs import Job, described
-from ops.work.pipeline import runs_of
 from ops.work.screen import Screen
 
 
@@ -45,7 +44,7 @@ def _ways(stage: Stage, found: Job | Run | Command) -> Ways:
         arn = found.arn
         return (
             lambda: sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn, ClientRequestToken=uuid.uuid4().hex),
-            lambda: runs_of(stage).status(arn)[0],
+            lambda: Runs.of_stage(stage).status(arn)[0],
             RUN_ENDED,
         )
     if isinstance(found, Command):

@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 
 from ops.console import answer
+from ops.errors import OperatorError
 from ops.prices import Prices, dollars
 from ops.stage import Stage
 from ops.work import datasets
@@ -23,6 +24,7 @@ Json = dict[str, Any]
 
 
 def run(arguments: argparse.Namespace) -> int:
+    refuse_local(arguments)
     stage = Stage.open(arguments.stage, arguments.stages)
     name, request = asked(stage, arguments)
     if arguments.dry_run:
@@ -33,6 +35,13 @@ def run(arguments: argparse.Namespace) -> int:
         return answer(arguments, {"name": name, "status": "InProgress"}, lambda console: console.print(name))
     job = follow(stage, TRAINING, name)
     return answer(arguments, outcome(job, stage.prices), lambda console: show(job, stage, console))
+
+
+def refuse_local(arguments: argparse.Namespace) -> None:
+    """Words that only a training here heeds."""
+    for word, value in (("--weights", arguments.weights), ("--out", arguments.out)):
+        if value is not None:
+            raise OperatorError(f"{word} goes with --local alone: elsewhere the stage file and the bucket decide.")
 
 
 def asked(stage: Stage, arguments: argparse.Namespace) -> tuple[str, Json]:

@@ -13,6 +13,7 @@ from lambda_src.intake.access import Datasets
 from lambda_src.intake.service import Intake
 from ops.data import show
 from ops.data.listing import Outcomes, listed, run_name
+from ops.training_run import Runs
 from tests.ops.pushing import MANIFEST, bucket_in_memory, pushed, way_to, written
 
 DAY = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC)
@@ -59,7 +60,7 @@ def bucket(tmp_path):
 
 
 def status(bucket, *runs):
-    outcomes = Outcomes.of(SageMaker(*runs), "pipeline")
+    outcomes = Outcomes.of(Runs(SageMaker(*runs), "pipeline", 0.0))
     return {one.name: one for one in listed(way_to(bucket).shelf.s3, "bucket", outcomes)}
 
 

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from ops import training_run
 from ops.errors import OperatorError
 from ops.training_run import Runs
 
@@ -41,11 +40,6 @@ class SageMaker:
         yield {"PipelineExecutionSummaries": [named]}
 
 
-@pytest.fixture(autouse=True)
-def _without_waiting(monkeypatch):
-    monkeypatch.setattr(training_run, "LOOK_EVERY_SECONDS", 0.0)
-
-
 def test_each_step_is_told_once_when_it_has_ended():
     runs = Runs(
         SageMaker(
@@ -57,30 +51,31 @@ def test_each_step_is_told_once_when_it_has_ended():
             ),
         ),
         "pipeline",
+        0.0,
     )
     assert [(one.name, one.seconds) for one in runs.follow("run")] == [("Prepare", 2), ("Train", 2), ("Register", 2)]
     assert runs.registered("run") == "p/1"
 
 
 def test_a_run_that_fails_says_which_step_and_why():
-    runs = Runs(SageMaker(("Failed", [step("Prepare", "Failed", FailureReason="no pictures")])), "pipeline")
+    runs = Runs(SageMaker(("Failed", [step("Prepare", "Failed", FailureReason="no pictures")])), "pipeline", 0.0)
     with pytest.raises(OperatorError, match="run x ended as Failed. Prepare: no pictures"):
         list(runs.follow("arn/x"))
 
 
 def test_a_run_without_a_registered_model_is_a_sentence():
     sagemaker = SageMaker(("Succeeded", []))
-    runs = Runs(sagemaker, "pipeline")
+    runs = Runs(sagemaker, "pipeline", 0.0)
     list(runs.follow("arn/x"))
     with pytest.raises(OperatorError, match="run x has registered no model"):
         runs.registered("arn/x")
 
 
 def test_a_run_is_found_by_its_id_or_its_name_on_whatever_page():
-    runs = Runs(SageMaker(), "pipeline")
+    runs = Runs(SageMaker(), "pipeline", 0.0)
     assert (runs.youngest().id, runs.youngest().reason) == ("b", "no roles")
     assert (runs.find("a").arn, runs.find("dogs-1a2b").arn, runs.find("c")) == ("run/a", "run/a", None)
 
 
 def test_runs_that_somebody_else_has_started_without_a_name_are_no_data_sets():
-    assert [run.id for run in Runs(SageMaker(), "pipeline").of("dogs")] == ["a"]
+    assert [run.id for run in Runs(SageMaker(), "pipeline", 0.0).of("dogs")] == ["a"]
