@@ -32,6 +32,9 @@ from local.authority import KeyAuthority
 from local.autoscaling import Autoscaling, is_scaled
 from local.clock import Clock
 from local.cloudformation import autoscaling_types, sagemaker_types
+from local.cloudtrail import trail_type
+from local.cloudtrail.digest import Digests
+from local.cloudtrail.recorder import Recorder
 from local.codedeploy import types as codedeploy_types
 from local.codedeploy.control_plane import codedeploy_service
 from local.codedeploy.deployments import Deployments
@@ -154,6 +157,8 @@ class Assembly:
         self.objects = ObjectCheck(settings.home)
         self.readings = Readings(self.clock)
         self.api_logs = ApiLogs(ApiMetrics(self.readings))
+        self.digests = Digests(self.clock)
+        self.recorder = Recorder(self.digests)
         self.deployments = Deployments(codedeploy_service(), self.clock)
         self._install(settings, bundle, images)
         self.s3_access_log = S3AccessLog(joints.asgi())
@@ -192,6 +197,9 @@ class Assembly:
         joints.add_operations("run-command", commands.targets(), handler, commands.service.records)
         joints.add_state("stack_roles", self.roles.records)
         joints.wrap_handler("cloudformation", self.roles.handle)
+        trail_type.install(self.digests)
+        self.recorder.install()
+        joints.add_state("cloudtrail_digests", self.digests.records)
         Disk(settings.home.objects).install()
         self.objects.install()
 
@@ -209,6 +217,7 @@ class Assembly:
             joints_cloudformation.add_resource_types(autoscaling_types(self.autoscaling.service))
             joints_cloudformation.add_resource_types({"AWS::Budgets::Budget": billing.resource_type()})
             joints_cloudformation.add_resource_types({"AWS::IAM::OIDCProvider": identity_provider.resource_type()})
+            joints_cloudformation.add_resource_types({"AWS::CloudTrail::Trail": trail_type.resource_type()})
             alarm_formulas.complete_cloudformation()
             joints_cloudformation.add_resource_types(ec2_types.resource_types())
             joints_cloudformation.add_resource_types(notebook_types(self.hosting))
@@ -273,6 +282,7 @@ class Assembly:
             asyncio.create_task(_every(PROVISION_EVERY_SECONDS, self._provision)),
             asyncio.create_task(_every(DELIVER_LOGS_EVERY_SECONDS, self.s3_access_log.deliver)),
             asyncio.create_task(_every(DELIVER_LOGS_EVERY_SECONDS, self.flow_records.deliver)),
+            asyncio.create_task(_every(DELIVER_LOGS_EVERY_SECONDS, self.recorder.deliver)),
         ]
         threading.Thread(target=self.endpoints.resume, daemon=True, name="resume").start()
         self.machines.resume()

@@ -141,6 +141,7 @@ ATTRIBUTES: tuple[str, ...] = (
 # The other modules that reach into MiniStack, each with its own SIGNATURES and ATTRIBUTES.
 BESIDE = (
     "joints_cloudformation",
+    "joints_cloudtrail",
     "joints_cloudwatch",
     "joints_ec2",
     "joints_events",

@@ -1,0 +1,1 @@
+"""CloudTrail: who called what, for LookupEvents and in the buckets of trails."""
