@@ -21,8 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests import synth  # noqa: E402 - found through the line above
 from tests.stacks import variants  # noqa: E402
-from tests.stacks.hosting import VARIANTS  # noqa: E402
-from tests.stacks.test_api import CANARY, JWT  # noqa: E402
+from tests.stacks.choices import CHOICES  # noqa: E402
 
 REGION = "us-east-1"
 # IAM counts characters without white space; a role takes ten policies of this size.
@@ -70,8 +69,7 @@ ASSETS = "arn:aws:s3:::cdk-*-assets-*"
 def types() -> frozenset[str]:
     """Every resource type of every stage, and of what else a stage file may choose."""
     stages = [template for stage in synth.STAGES for template in synth.templates(stage).values()]
-    choices = [*VARIANTS.values(), {"api__canary": CANARY}, {"api__auth": "jwt", "api__jwt": JWT}]
-    others = [template for changes in choices for template in variants.rooms(**changes).values()]
+    others = [template for changes in CHOICES.values() for template in variants.rooms(**changes).values()]
     return frozenset(body["Type"] for template in (*stages, *others) for body in template["Resources"].values())
 
 
