@@ -43,8 +43,10 @@ from local.ec2 import images as ec2_images
 from local.ec2 import networks
 from local.ec2 import requests as ec2_requests
 from local.ec2 import types as ec2_types
+from local.ec2.instance_calls import InstanceCalls
 from local.ec2.machines import Machines
 from local.ec2.metrics import MachineMetrics
+from local.ec2.spot import Interruptions
 from local.embedded_metrics import EmbeddedMetrics
 from local.images import ImageRegistry
 from local.json_service import AwsError, HttpAnswer, JsonService, error_answer
@@ -95,6 +97,7 @@ AGE_EVERY_SECONDS = 3600
 # As often as the quickest alarms are judged, by the clock of the embedded AWS.
 SCALING_EVERY_SECONDS = 10
 PROVISION_EVERY_SECONDS = 2
+INTERRUPT_EVERY_SECONDS = 1
 DELIVER_LOGS_EVERY_SECONDS = 5
 logger = logging.getLogger("embedded-aws")
 
@@ -149,6 +152,7 @@ class Assembly:
         )
         self.queues = Queues(self.endpoints, self.clock)
         self.machines = Machines(settings.home.machines, of_machines, self.clock)
+        self.interruptions = Interruptions(self.machines, self.clock)
         self.machine_metrics = MachineMetrics(self.machines, self.clock)
         self.run_command = RunCommand(self.machines, process_environment)
         self._invocations = ThreadPoolExecutor(INVOCATIONS_AT_ONCE, thread_name_prefix="invoke-endpoint")
@@ -184,7 +188,7 @@ class Assembly:
         LambdaMetrics(self.readings).install()
         ec2_requests.install()
         ec2_images.publish()
-        self.machines.install()
+        InstanceCalls(self.machines).install()
         ResourceTags(self.hosting).install()
         web_identity.install(settings.home.identity_keys)
         joints.add_state("clock", self.clock)
@@ -268,6 +272,9 @@ class Assembly:
         joints_cloudwatch.expire_log_events(now.timestamp())
         await lifecycle.apply(now)
 
+    async def _interrupt(self) -> None:
+        self.interruptions.look()
+
     async def _provision(self) -> None:
         self.provisioned.fill()
 
@@ -279,6 +286,7 @@ class Assembly:
         self._upkeep = [
             asyncio.create_task(_every(AGE_EVERY_SECONDS, self._age)),
             asyncio.create_task(_every(self.clock.pause(SCALING_EVERY_SECONDS), self._scale)),
+            asyncio.create_task(_every(INTERRUPT_EVERY_SECONDS, self._interrupt)),
             asyncio.create_task(_every(PROVISION_EVERY_SECONDS, self._provision)),
             asyncio.create_task(_every(DELIVER_LOGS_EVERY_SECONDS, self.s3_access_log.deliver)),
             asyncio.create_task(_every(DELIVER_LOGS_EVERY_SECONDS, self.flow_records.deliver)),

@@ -12,7 +12,7 @@ from typing import Any
 
 from local import control, damaged
 from local.facts import USER_ERROR, isolation
-from local.home import INTERRUPTION, Home, LocalError, Project
+from local.home import INTERRUPTION, SPOT, Home, LocalError, Project
 from local.launching import Wanted
 
 
@@ -74,8 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("--instance", help="of this EC2 instance: its console and what its user data said")
     logs.add_argument("--notebook", help="of this notebook instance: its lifecycle scripts and Jupyter")
     logs.add_argument("--follow", action="store_true", help="until Ctrl-C")
-    interrupt = command("interrupt", _interrupt, "take the spot capacity of a training job away, as AWS may")
-    interrupt.add_argument("job", help="its name")
+    interrupt = command("interrupt", _interrupt, "take the spot capacity of a job or an EC2 instance away, as AWS may")
+    interrupt.add_argument("name", help="of the job, or the instance's id")
     command("env", _env, 'exports for a shell: eval "$(python -m local env)"')
     return parser
 
@@ -200,13 +200,23 @@ def _instance_logs(home: Home, instance: str) -> list[Path]:
 
 
 def _interrupt(args: argparse.Namespace) -> int:
-    found = _running(args)
-    folder = found.home.jobs / args.job
-    if not folder.is_dir():
-        raise LocalError(f"No job {args.job} runs here: `aws sagemaker list-training-jobs` says which do.")
+    home = _running(args).home
+    if args.name.startswith("i-"):
+        folder, sentence = (
+            home.machines / args.name,
+            "it has its notice, and two minutes by the clock of `start --clock N`.",
+        )
+        if not folder.is_dir():
+            raise LocalError(f"No instance {args.name} is here: `python -m local status` says which are.")
+        if not (folder / SPOT).exists():
+            raise LocalError(f"{args.name} is no spot instance: nothing takes its capacity away.")
+    else:
+        folder = home.jobs / args.name
+        sentence = "its capacity is taken away if it is a spot job; another job does not look."
+        if not folder.is_dir():
+            raise LocalError(f"No job {args.name} runs here: `aws sagemaker list-training-jobs` says which do.")
     (folder / INTERRUPTION).touch()
-    sentence = f"{args.job}: its capacity is taken away if it is a spot job; another job does not look."
-    _say(args, {"job": args.job}, [sentence])
+    _say(args, {"name": args.name}, [f"{args.name}: {sentence}"])
     return 0
 
 

@@ -16,8 +16,10 @@ from pathlib import Path
 DEFAULT_FOLDER = ".embedded-aws"
 # Of a notebook instance's files, the folder that outlives a stop: /home/ec2-user/SageMaker.
 VOLUME = "SageMaker"
-# A file of this name in a spot job's folder takes its capacity away.
+# A file of this name in a spot job's or a spot instance's folder takes its capacity away.
 INTERRUPTION = "interrupt"
+# In the folder of an instance that has such capacity.
+SPOT = "spot.json"
 
 
 class LocalError(Exception):

@@ -26,7 +26,7 @@ ACCEPTED_WITHOUT_EFFECT = (
     Inert(
         "HttpPutResponseHopLimit of an EC2 instance", "its metadata service is on loopback, from which no packet hops"
     ),
-    Inert("Spot requests of EC2", "an instance is launched like any other; nothing interrupts it here"),
+    Inert("SpotPrice and MaxPrice of EC2", "nothing is billed here, and no price takes an instance's capacity away"),
     Inert(
         "KMS key rotation, the end of a deletion window",
         "what a key has encrypted is readable after a rotation; one to be deleted is of no use from the request on",

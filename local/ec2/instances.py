@@ -26,6 +26,7 @@ NOT_IN_THE_CALL = (
     "IamInstanceProfile",
 )
 IN_PLACE = ("InstanceType", "PropagateTagsToVolumeOnCreation", "Tags")
+PASSED_ON = ("MetadataOptions", "InstanceInitiatedShutdownBehavior", "InstanceMarketOptions")
 Launch = dict[str, Any]
 
 
@@ -56,7 +57,7 @@ def _create(logical_id: str, properties: Properties, stack: str) -> Provisioned:
         **({"NetworkInterfaces": [_interface(launch)]} if _interface(launch) else {}),
         **({"UserData": launch["UserData"]} if "UserData" in launch else {}),
         **({"IamInstanceProfile": {"Arn": profile}} if profile else {}),
-        **{name: launch[name] for name in ("MetadataOptions", "InstanceInitiatedShutdownBehavior") if name in launch},
+        **{name: launch[name] for name in PASSED_ON if name in launch},
     }
     answer = calls.call(authority(), "RunInstances", resources, recorded)
     identity = str(answer.findtext("instancesSet/item/instanceId"))

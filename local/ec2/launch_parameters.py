@@ -62,6 +62,7 @@ def _flat(data: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     for name in NESTED:
         for member, value in (data.get(name) or {}).items():
             yield f"{name}.{member}", [str(value)]
+    yield from _members("InstanceMarketOptions", data.get("InstanceMarketOptions") or {})
     interface = (data.get("NetworkInterfaces") or [{}])[0]
     if subnet := interface.get("SubnetId"):
         yield "SubnetId", [subnet]
@@ -69,3 +70,11 @@ def _flat(data: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
         yield PUBLIC, [str(interface["AssociatePublicIpAddress"]).lower()]
     for number, group in enumerate(interface.get("Groups") or data.get("SecurityGroupIds") or [], start=1):
         yield f"SecurityGroupId.{number}", [group]
+
+
+def _members(name: str, value: Any) -> Iterator[tuple[str, list[str]]]:  # noqa: ANN401 - of a launch template
+    if isinstance(value, Mapping):
+        for member, inner in value.items():
+            yield from _members(f"{name}.{member}", inner)
+    else:
+        yield name, [str(value)]

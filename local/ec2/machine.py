@@ -1,6 +1,8 @@
 """One EC2 instance as it runs: what its record in EC2 says of it, its user data, and its profile's role."""
 
 import base64
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from local import joints, joints_ec2
@@ -14,10 +16,23 @@ PRINCIPAL = "ec2.amazonaws.com"
 class Machine(Sandbox):
     """Its record is MiniStack's."""
 
+    notice: Mapping[str, str] = MappingProxyType({})
+    """What its metadata says while its Spot capacity is about to go."""
+
     @property
     def record(self) -> dict[str, Any]:
         """To read and to change; empty once the instance is forgotten."""
         return joints_ec2.instance_at(self.place, self.identity) or {}
+
+    @property
+    def interrupted_at(self) -> float | None:
+        """When its Spot capacity was taken, until that is back."""
+        found = self.record.get("InterruptedAt")
+        return None if found is None else float(found)
+
+    @interrupted_at.setter
+    def interrupted_at(self, moment: float | None) -> None:
+        self.record["InterruptedAt"] = moment
 
     def before_first_process(self) -> None:
         found, script = self.user_data(), self.guest.script
@@ -75,7 +90,7 @@ class Machine(Sandbox):
             "security-groups": "\n".join(group["GroupName"] for group in found["SecurityGroups"]),
         }
         tags = joints_ec2.tags_at(self.place, self.identity) if self.options().tags else {}
-        return {**said, **{f"tags/instance/{name}": value for name, value in tags.items()}}
+        return {**said, **self.notice, **{f"tags/instance/{name}": value for name, value in tags.items()}}
 
     def is_in_a_vpc(self) -> bool:
         return True
