@@ -1,9 +1,12 @@
 """What botocore says when the weather is bad, as a sentence with the remedy."""
 
+import textwrap
+
 from botocore import exceptions
 
 from ops.errors import NotReached, OperatorError
 
+MOST_SAID = 500
 NO_CREDENTIALS = "There are no AWS credentials here: set AWS_PROFILE, or run `aws sso login`."
 EXPIRED = "These AWS credentials have expired: run `aws sso login`, or renew them as you got them."
 # Codes as the services send them; the same trouble has several names.
@@ -43,6 +46,8 @@ def _given_up(error: Exception) -> OperatorError:
 
 def _of_answer(error: exceptions.ClientError) -> OperatorError:
     code, said = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
+    # A type that AWS does not know is answered with all that it does.
+    said = textwrap.shorten(said, MOST_SAID, placeholder=" ...")
     if code in EXPIRED_CODES:
         return NotReached(EXPIRED)
     if code in UNKNOWN_CODES:

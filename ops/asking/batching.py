@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -26,10 +27,12 @@ def run(arguments: argparse.Namespace) -> int:
     if not stage.config.serving.batch:
         raise OperatorError(f"serving.batch = false in stage {stage.name}: set it to true and deploy, then try again.")
     batches = Batches(stage)
-    job = arguments.job or _started(arguments, batches, steps)
+    if arguments.out:
+        refuse_unwritable(arguments.out)
+    job, refused = (arguments.job, []) if arguments.job else _started(arguments, batches, steps)
     with left_running(stage, job, f"python -m ops batch --job {job}"):
         ended = _followed(batches, job, steps)
-    results = list(batches.results(ended))
+    results = sorted([*batches.results(ended), *refused], key=lambda one: one.file)
     out = arguments.out or Path(f"{job}.csv")
     write(out, results)
     wrong = [one for one in results if one.error]
@@ -50,20 +53,28 @@ def run(arguments: argparse.Namespace) -> int:
     return WorkFailed.status if wrong or status != "Completed" else 0
 
 
-def _started(arguments: argparse.Namespace, batches: Batches, steps: Steps) -> str:
+def refuse_unwritable(path: Path) -> None:
+    """Before a job is paid for whose results would have nowhere to go."""
+    if not path.parent.is_dir() or path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise OperatorError(f"{path} cannot be written: name another file with --out.")
+
+
+def _started(arguments: argparse.Namespace, batches: Batches, steps: Steps) -> tuple[str, list[Result]]:
+    """The job, and what was not given to it."""
+    refused: list[Result] = []
     if not arguments.what:
         raise OperatorError("Name a folder or a prefix to predict, or a job to return to with --job.")
     folder = Path(arguments.what)
     if folder.is_dir():
         with steps.step("Upload the pictures") as remark:
-            prefix = batches.upload(folder, steps.progress("pictures"))
+            prefix, refused = batches.upload(folder, steps.progress("pictures"))
             remark.text = f"s3://{batches.bucket}/{prefix}"
     else:
         prefix = batches.prefix_of(arguments.what)
     with steps.step("Start the job") as remark:
         job = batches.start(prefix, instance_type=arguments.instance_type, instances=arguments.instances)
         remark.text = job
-    return job
+    return job, refused
 
 
 def _followed(batches: Batches, job: str, steps: Steps) -> dict[str, Any]:

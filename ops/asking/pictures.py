@@ -19,6 +19,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
 LARGEST_BYTES = 25_000_000  # what an endpoint takes
 FETCH_SECONDS = 30
 SHOWN_OTHERS = 3
+HEAD_BYTES = 16
 MISSING = ("NoSuchKey", "NoSuchBucket", "404")
 
 
@@ -42,11 +43,25 @@ class Picture:
             content = _of_object(s3, *self.place)
         else:
             content = _of_link(self.url)
-        if len(content) > LARGEST_BYTES:
-            raise PictureError(f"{self.name} has more than the {LARGEST_BYTES:,} bytes that an endpoint takes.")
-        if not content:
-            raise PictureError(f"{self.name} is empty.")
+        _refuse_size(len(content), self.name)
         return content
+
+
+def look_at(file: Path, name: str) -> None:
+    """PictureError for what no model would take, without reading all of it."""
+    _refuse_size(file.stat().st_size, name)
+    try:
+        with file.open("rb") as opened:
+            kind_of(opened.read(HEAD_BYTES), name)
+    except OSError as error:
+        raise PictureError(f"{name} cannot be read ({error.strerror}).") from None
+
+
+def _refuse_size(size: int, name: str) -> None:
+    if size > LARGEST_BYTES:
+        raise PictureError(f"{name} has more than the {LARGEST_BYTES:,} bytes that an endpoint takes.")
+    if not size:
+        raise PictureError(f"{name} is empty.")
 
 
 def found(words: Sequence[str], s3: Any) -> list[Picture]:  # noqa: ANN401

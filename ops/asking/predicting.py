@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise OperatorError(f"--top-k {arguments.top_k}: it must be from 1 to {MOST_TOP_K}.")
     pictures = found(arguments.image, stage.client("s3"))
     with contextlib.closing(_way(stage, arguments)) as way:
-        answers, lost = _asked(way, pictures, max(1, arguments.at_once))
+        answers, lost = _asked(way, pictures, arguments.at_once)
     if lost and all(one.error for one in answers):
         raise lost
     wrong = [one for one in answers if one.error and one.error != NOT_ASKED]

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
-from ops.asking.pictures import below
+from ops.asking.pictures import PictureError, below, look_at
 from ops.errors import OperatorError
 from ops.stage import Stage
 
@@ -55,9 +55,15 @@ class Batches:
         key = key if key.startswith(f"{INPUT}/") else f"{INPUT}/{key}"
         return key if key.endswith("/") else f"{key}/"
 
-    def upload(self, folder: Path, show: Callable[[int], None]) -> str:
-        """The folder's pictures below a prefix that their content names: what is there already is not sent again."""
-        files = below(folder)
+    def upload(self, folder: Path, show: Callable[[int], None]) -> tuple[str, list[Result]]:
+        """The folder's pictures below a prefix that their content names: what is there already is not sent again.
+
+        What is no picture by its first bytes would fail the whole job: it stays here, with the reason.
+        """
+        looked = [(file, _refused(file, folder)) for file in below(folder)]
+        files, refused = [file for file, why in looked if why is None], [why for _, why in looked if why]
+        if not files:
+            raise OperatorError(f"Of {folder} no file can be predicted: {refused[0].error}")
         prefix = f"{INPUT}/{_content_name(folder, files)}/"
         s3 = self.stage.client("s3")
         known = set(self.keys(prefix))
@@ -73,7 +79,7 @@ class Batches:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for count, _ in enumerate(pool.map(put, missing), start=1):
                 show(count)
-        return prefix
+        return prefix, refused
 
     def keys(self, prefix: str) -> list[str]:
         pages = self.stage.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
@@ -142,6 +148,15 @@ def read(file: str, body: bytes) -> Result:
         )
     except (ValueError, LookupError, TypeError):
         return Result(file, error=f"the answer cannot be read: {body[:100].decode(errors='replace')}")
+
+
+def _refused(file: Path, folder: Path) -> Result | None:
+    name = file.relative_to(folder).as_posix()
+    try:
+        look_at(file, name)
+    except PictureError as error:
+        return Result(name, error=str(error))
+    return None
 
 
 def _prefix(url: str) -> str:

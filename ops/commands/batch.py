@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 
 from ops.commands.common import add_json, add_stage
+from ops.commands.numbers import count
 
 INTERRUPTED_SENTENCE = "Interrupted before the job had begun. The same command goes on where this stopped."
 
@@ -19,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--job", metavar="NAME", help="return to a job that was started before")
     parser.add_argument("--out", type=Path, metavar="FILE", help="results, as CSV or .jsonl; JOB.csv unless said")
     parser.add_argument("--instance-type", metavar="TYPE", help="of the job; serving.instance_type unless said")
-    parser.add_argument("--instances", type=int, default=1, metavar="N", help="that share the files; 1 unless said")
+    parser.add_argument("--instances", type=count, default=1, metavar="N", help="that share the files; 1 unless said")
     add_json(parser)
 
 

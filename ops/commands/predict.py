@@ -6,6 +6,7 @@ A picture is a file, a folder of them, an https link or s3://BUCKET/KEY (with a 
 import argparse
 
 from ops.commands.common import add_json, add_stage
+from ops.commands.numbers import count, seconds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,13 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--top-k", type=int, metavar="K", help="labels for each; api.top_k unless said")
     parser.add_argument(
-        "--at-once", type=int, default=4, metavar="N", help="pictures asked about side by side; 4 unless said"
+        "--at-once", type=count, default=4, metavar="N", help="pictures asked about side by side; 4 unless said"
     )
     parser.add_argument(
         "--token", help='for api.auth = "jwt"; better in the variable WHIPPET_TOKEN, which `ps` does not show'
     )
     parser.add_argument(
-        "--wait", type=float, default=900.0, metavar="SECONDS", help="for an asynchronous endpoint; 900 unless said"
+        "--wait", type=seconds, default=900.0, metavar="SECONDS", help="for an asynchronous endpoint; 900 unless said"
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="a line for each label, on standard output")

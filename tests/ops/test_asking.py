@@ -3,7 +3,10 @@
 import email.message
 import io
 import json
+import re
 from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
 
 import boto3
 import pytest
@@ -13,12 +16,14 @@ from botocore.stub import Stubber
 
 from ops.account import Account
 from ops.asking.answer import Answered, AnswerError, hops, read, refusal
+from ops.asking.batching import refuse_unwritable
 from ops.asking.pictures import Picture, PictureError, found, kind_of
 from ops.asking.predicting import NOT_ASKED, _asked
 from ops.asking.target import target_for
 from ops.asking.through_api import Reply, ThroughApi
 from ops.asking.through_endpoint import ThroughEndpoint
 from ops.asking.through_function import ThroughFunction
+from ops.asking.transform import Batches
 from ops.asking.transform import read as result_of
 from ops.errors import NotReached, OperatorError
 from ops.weather import sentence_of
@@ -259,3 +264,46 @@ def test_times_of_the_registry_are_told_with_their_zone():
     )
     assert datetime.fromisoformat(told.registered) == datetime(2026, 11, 21, 12, tzinfo=UTC)
     assert (told.artifact, told.run) == ("models/x/model.tar.gz", "")
+
+
+class Bucket:
+    """What is asked of S3 by an upload: what is there, and each file that comes."""
+
+    def __init__(self):
+        self.sent = []
+
+    def get_paginator(self, _):
+        return SimpleNamespace(paginate=lambda **_: SimpleNamespace(search=lambda _: iter(())))
+
+    def upload_file(self, file, _bucket, key):
+        self.sent.append(Path(file).name)
+
+
+def test_a_batch_keeps_back_what_would_fail_the_whole_job(tmp_path, monkeypatch):
+    bucket = Bucket()
+    stage = SimpleNamespace(client=lambda _: bucket, output=lambda *_: "bucket")
+    (tmp_path / "good.jpg").write_bytes(JPEG)
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "text.png").write_text("no picture")
+    monkeypatch.setattr("ops.asking.pictures.LARGEST_BYTES", 100)
+    (tmp_path / "large.jpg").write_bytes(JPEG + bytes(100))
+    prefix, refused = Batches(stage).upload(tmp_path, lambda _: None)
+    assert bucket.sent == ["good.jpg"]
+    assert re.fullmatch("batch/input/[0-9a-f]{20}/", prefix)
+    assert [one.error for one in refused] == [
+        "empty.jpg is empty.",
+        "large.jpg has more than the 100 bytes that an endpoint takes.",
+        "text.png is no JPEG, PNG, WebP or GIF file.",
+    ]
+    (tmp_path / "good.jpg").unlink()
+    with pytest.raises(OperatorError, match="no file can be predicted: empty.jpg is empty"):
+        Batches(stage).upload(tmp_path, lambda _: None)
+
+
+@pytest.mark.parametrize("place", ["gone/x.csv", ".", "locked/x.csv"])
+def test_a_batch_is_not_begun_where_its_results_have_nowhere_to_go(tmp_path, place, monkeypatch):
+    (tmp_path / "locked").mkdir()
+    monkeypatch.setattr("os.access", lambda path, _mode: path.name != "locked")
+    with pytest.raises(OperatorError, match="cannot be written: name another file with --out"):
+        refuse_unwritable(tmp_path / place)
+    refuse_unwritable(tmp_path / "new.csv")

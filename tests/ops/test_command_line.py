@@ -65,6 +65,22 @@ sys.exit(" ".join({heavy} & set(sys.modules)) or 0)
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("batch d --instances 0", "0 is no whole number above 0"),
+        ("predict x --at-once -3", "-3 is no whole number above 0"),
+        ("predict x --wait nan", "nan is no number of seconds"),
+        ("predict x --wait long", "long is no number of seconds"),
+    ],
+)
+def test_numbers_that_cannot_be_meant_are_refused_before_anything_is_done(words, said, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([*words.split(), "--stage", "dev"])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
 def test_ctrl_c_ends_a_command_in_a_sentence(monkeypatch, capsys):
     def interrupted(_arguments):
         raise KeyboardInterrupt

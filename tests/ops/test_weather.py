@@ -45,3 +45,9 @@ def test_words_that_no_call_takes_are_the_operators_to_put_right():
     found = sentence_of(exceptions.ParamValidationError(report="Invalid range for parameter X,\n value: 0"))
     assert type(found) is OperatorError
     assert str(found) == "Parameter validation failed: Invalid range for parameter X, value: 0"
+
+
+def test_what_aws_says_at_length_is_cut():
+    said = str(sentence_of(answered("ValidationException", "no such type, but ml.m5.large, " * 100)))
+    assert len(said) < 600
+    assert said.endswith(" ...")

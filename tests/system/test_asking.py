@@ -76,19 +76,23 @@ def test_a_batch_joins_results_to_files_and_names_what_failed(deployed, tmp_path
     (pictures / "below").mkdir(parents=True)
     for name in ("one.jpg", "below/ü two.jpg"):
         shutil.copy(deployed.sample, pictures / name)
-    (pictures / "broken.jpg").write_bytes(b"no picture")
+    (pictures / "broken.jpg").write_bytes(deployed.sample.read_bytes()[:200])
+    (pictures / "empty.jpg").touch()
     said = ask(deployed, "batch", str(pictures), "--out", str(out), "--json")
     assert said.status == 4
     data = said.json()
-    assert [one["file"] for one in data["failed"]] == ["broken.jpg"]
-    assert "answered 415" in data["error"] or "answered 422" in data["error"]
+    assert [one["file"] for one in data["failed"]] == ["broken.jpg", "empty.jpg"]
+    assert data["failed"][1]["error"] == "empty.jpg is empty."
+    assert "answered 422" in data["error"]
     rows = {row["file"]: row for row in csv.DictReader(out.read_text().splitlines())}
-    assert rows.keys() == {"one.jpg", "below/ü two.jpg", "broken.jpg"}
+    assert rows.keys() == {"one.jpg", "below/ü two.jpg", "broken.jpg", "empty.jpg"}
     assert rows["below/ü two.jpg"]["label"] == rows["one.jpg"]["label"] == deployed.sample.stem
     again = ask(deployed, "batch", "--job", data["job"], "--out", str(tmp_path / "again.jsonl"))
     assert again.status == 4
     lines = [json.loads(line) for line in (tmp_path / "again.jsonl").read_text().splitlines()]
-    assert {line["file"]: line["label"] for line in lines} == {name: row["label"] for name, row in rows.items()}
+    assert {line["file"]: line["label"] for line in lines} == {
+        name: row["label"] for name, row in rows.items() if name != "empty.jpg"
+    }
 
 
 @pytest.mark.slow
