@@ -96,7 +96,7 @@ def _run(module: ModuleType, arguments: argparse.Namespace) -> int:
         if known is None:
             raise
         tell(str(known))
-        if isinstance(error, OSError) and error.filename is None:
+        if isinstance(error, OSError) and error.errno and error.filename is None:
             # It may be standard output itself; what waits there to be written would fail once more at the end.
             sys.stdout = None
         elif getattr(arguments, "json", False):
@@ -107,7 +107,7 @@ def _run(module: ModuleType, arguments: argparse.Namespace) -> int:
 def _known(error: Exception) -> OperatorError | None:
     if isinstance(error, OperatorError):
         return error
-    if isinstance(error, OSError) and error.strerror:
+    if isinstance(error, OSError) and error.errno:
         return OperatorError(f"{error.filename or 'This machine'}: {error.strerror}.")
     names = {kind.__name__ for kind in type(error).__mro__}
     # By name, since a command that needs neither must not read pydantic or botocore to say so.
