@@ -47,3 +47,8 @@ class Names:
     def own_jobs(self) -> str:
         """How the names of training jobs begin that people start themselves."""
         return f"{self.project}-{self.stage}-"
+
+    @property
+    def notebook_tuning(self) -> str:
+        """How the names of tuning jobs begin that are started from the notebook; SageMaker takes 32 characters."""
+        return f"{f'{self.project}-{self.stage}'[:20].rstrip('-')}-nb"

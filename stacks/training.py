@@ -94,6 +94,8 @@ class TrainingStack(Stack):
         """A plain string, so that other stacks need no export to know it."""
         self.training_role: iam.IRole = roles["Train"]
         """What a training job runs under, whoever starts it."""
+        self.tuning_role: iam.IRole = roles["Tune"]
+        """What a tuning job's trials run under."""
         if own.start_on_new_data:
             intake = Intake(
                 self,

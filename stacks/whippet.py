@@ -86,7 +86,8 @@ def build_app(app: App, stage_name: str | None, folder: Path = FOLDER) -> None:
             names=names,
             data=data,
             network=network,
-            training_role=training.training_role,
+            training=training,
+            endpoint=serving.endpoint,
             env=environment,
         )
 

@@ -1,15 +1,16 @@
 """Where people try things: a training box and a notebook instance, each only where the stage file says so."""
 
 from aws_cdk import CfnOutput, Environment, Stack
-from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from config import StageConfig
 from config.names import Names
+from stacks.constructs.model_endpoint import ModelEndpoint
 from stacks.constructs.notebook import Notebook
 from stacks.constructs.training_box import TRAIN_COMMAND, TrainingBox
 from stacks.data import DataStack
 from stacks.network import NetworkStack
+from stacks.training import TrainingStack
 
 
 class WorkbenchStack(Stack):
@@ -24,7 +25,8 @@ class WorkbenchStack(Stack):
         names: Names,
         data: DataStack,
         network: NetworkStack,
-        training_role: iam.IRole,
+        training: TrainingStack,
+        endpoint: ModelEndpoint,
         env: Environment,
     ) -> None:
         super().__init__(scope, id, env=env, description="Whippet's training box and notebook")
@@ -51,7 +53,9 @@ class WorkbenchStack(Stack):
                 "Notebook",
                 config=config.workbench.notebook,
                 jobs=config.training,
-                training_role=training_role,
+                training_role=training.training_role,
+                tuning_role=training.tuning_role,
+                endpoint=endpoint,
                 names=names,
                 retain=config.stage.retain_data,
                 placement=network.placement,

@@ -38,6 +38,8 @@ class Notebook(Section):
     """Its type; it only has to launch jobs."""
     volume_gb: Annotated[int, Field(ge=5, le=16_384)]
     """Size of its disk."""
+    rights: Literal["train", "all"]
+    """What its role may do: bring data and start training jobs, or all that notebooks/operationalize.ipynb does."""
     idle_minutes: IdleMinutes
     """Minutes without a busy kernel or terminal after which it stops itself."""
 

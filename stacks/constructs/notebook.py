@@ -1,6 +1,8 @@
 """A SageMaker notebook instance that stops itself when nobody works in it."""
 
-from aws_cdk import Fn, RemovalPolicy
+import json
+
+from aws_cdk import Aws, Fn, RemovalPolicy
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -13,7 +15,10 @@ from config.sections.training import Training
 from config.sections.workbench import Notebook as Config
 from stacks.constructs import source_folders
 from stacks.constructs.findings import acknowledge
+from stacks.constructs.model_endpoint import ModelEndpoint
+from stacks.constructs.notebook_files import NotebookFiles
 from stacks.constructs.notebook_role import NotebookRole
+from stacks.constructs.notebook_work import NotebookWork
 from stacks.constructs.placement import Placement
 
 PLATFORM = "notebook-al2023-v1"
@@ -30,6 +35,8 @@ class Notebook(Construct):
         config: Config,
         jobs: Training,
         training_role: iam.IRole,
+        tuning_role: iam.IRole,
+        endpoint: ModelEndpoint,
         names: Names,
         retain: bool,
         placement: Placement | None,
@@ -39,6 +46,22 @@ class Notebook(Construct):
         super().__init__(scope, id)
         removal = RemovalPolicy.RETAIN if retain else RemovalPolicy.DESTROY
         own_key = kms.Key(self, "Key", enable_key_rotation=True, removal_policy=removal)
+        files = NotebookFiles(self, "Files") if config.rights == "all" else None
+        work = (
+            NotebookWork(
+                self,
+                names=names,
+                jobs=jobs,
+                tuning_role=tuning_role,
+                endpoint=endpoint,
+                files=files,
+                placement=placement,
+                bucket=bucket,
+                key=key,
+            )
+            if files
+            else None
+        )
         role = NotebookRole(
             self,
             "Role",
@@ -48,13 +71,14 @@ class Notebook(Construct):
             placement=placement,
             bucket=bucket,
             key=key,
+            work=work,
         )
         lifecycle = sagemaker.CfnNotebookInstanceLifecycleConfig(
             self,
             "Lifecycle",
             on_start=[
                 sagemaker.CfnNotebookInstanceLifecycleConfig.NotebookInstanceLifecycleHookProperty(
-                    content=Fn.base64(_on_start(config.idle_minutes))
+                    content=Fn.base64(_on_start(config.idle_minutes, names, files))
                 )
             ],
         )
@@ -96,7 +120,16 @@ class Notebook(Construct):
         return group.security_group_id
 
 
-def _on_start(idle_minutes: int) -> str:
+def _on_start(idle_minutes: int, names: Names, files: NotebookFiles | None) -> str:
     script = (source_folders.WORKBENCH / "notebook_start.sh").read_text()
     program = (source_folders.WORKBENCH / "notebook_idle.py").read_text()
-    return script.replace("@PROGRAM@", program).replace("@IDLE_MINUTES@", str(idle_minutes))
+    gaps = {
+        "PROGRAM": program,
+        "IDLE_MINUTES": str(idle_minutes),
+        "NOTEBOOKS": files.s3_uri if files else "",
+        "REGION": Aws.REGION,
+        "STAGE": json.dumps({"project": names.project, "stage": names.stage}),
+    }
+    for gap, text in gaps.items():
+        script = script.replace(f"@{gap}@", text)
+    return script

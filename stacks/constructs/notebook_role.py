@@ -1,4 +1,4 @@
-"""What a notebook may do by itself: bring data, start training jobs as the stage file shapes them, and stop itself."""
+"""What a notebook may do: bring data, train as the stage file shapes jobs, stop itself, and more where it is wanted."""
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
@@ -11,6 +11,7 @@ from config.sections.training import Training
 from stacks.constructs.buckets import DATASET_PREFIX, MODELS_PREFIX, RUNS_PREFIX
 from stacks.constructs.findings import acknowledge_wildcard
 from stacks.constructs.job_conditions import as_configured
+from stacks.constructs.notebook_work import NotebookWork
 from stacks.constructs.placement import Placement
 from stacks.constructs.statements import (
     log_group_arn,
@@ -45,6 +46,7 @@ class NotebookRole(iam.Role):
         placement: Placement | None,
         bucket: s3.IBucket,
         key: kms.IKey,
+        work: NotebookWork | None,
     ) -> None:
         stack = Stack.of(scope)
         # Made before the notebook, whose name is generated: its tags tell this stage's from others.
@@ -102,6 +104,7 @@ class NotebookRole(iam.Role):
                 resources=[bucket.arn_for_objects(f"{DATASET_PREFIX}/*")],
             ),
             use_key(scope, key),
+            *(work.statements if work else ()),
         ]
         super().__init__(
             scope,
@@ -115,5 +118,6 @@ class NotebookRole(iam.Role):
             f"{log_group}:*": "SageMaker names the log streams",
             jobs_streams: "SageMaker names a job's streams after the job",
             **{objects(bucket, prefix): reason for prefix, reason in LOOKED_AT.items()},
+            **(work.wildcards if work else {}),
         }.items():
             acknowledge_wildcard(self, resource, reason)

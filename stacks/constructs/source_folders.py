@@ -7,6 +7,8 @@ LAMBDA_SRC = ROOT / "lambda_src"
 SERVING = ROOT / "serving"
 TRAINING = ROOT / "training"
 WORKBENCH = ROOT / "workbench"
+NOTEBOOKS = ROOT / "notebooks"
+NOTEBOOK_REQUIREMENTS = ROOT / "requirements-notebook.txt"
 STARTER_MODEL = TRAINING / "starter" / "model.tar.gz"
 
 EXCLUDE = ["**/__pycache__", "**/*.pyc", "**/.DS_Store"]

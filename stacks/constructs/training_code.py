@@ -4,6 +4,7 @@ import io
 import tarfile
 import tempfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from constructs import Construct
@@ -29,11 +30,16 @@ class TrainingCode(TarAsset):
 
 def archive(folder: Path) -> bytes:
     """The same sources give the same bytes: names sorted, no times, no owners, one mode."""
+    return packed({f"{folder.name}/{path.relative_to(folder).as_posix()}": path for path in sorted(shipped(folder))})
+
+
+def packed(files: Mapping[str, Path]) -> bytes:
+    """Each under its name, in this order."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for path in sorted(shipped(folder)):
+        for name, path in files.items():
             content = path.read_bytes()
-            member = tarfile.TarInfo(f"{folder.name}/{path.relative_to(folder).as_posix()}")
+            member = tarfile.TarInfo(name)
             member.size, member.mode = len(content), 0o644
             tar.addfile(member, io.BytesIO(content))
     return _gzip(buffer.getvalue())

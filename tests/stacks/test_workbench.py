@@ -2,13 +2,17 @@
 
 import json
 import re
+import tarfile
 
 import botocore.session
 import pytest
 
 from config.instances import NOTEBOOK_SIZES
+from stacks.constructs import notebook_files
+from stacks.constructs.training_code import packed
 from tests import synth
 from tests.stacks import variants
+from tests.stacks.permissions.workbench import NOTEBOOK, WORK
 from tests.stacks.test_permissions import plain
 
 pytestmark = pytest.mark.xdist_group("synth")
@@ -135,7 +139,7 @@ def test_switching_itself_off_stops_the_box(both):
 def test_scripts_fit(both):
     assert len(user_data(both).encode()) < USER_DATA_BYTES
     lifecycle = synth.only(both, "AWS::SageMaker::NotebookInstanceLifecycleConfig")
-    assert len(lifecycle["OnStart"][0]["Content"]["Fn::Base64"].encode()) * 4 / 3 < LIFECYCLE_CHARACTERS
+    assert len(plain(lifecycle["OnStart"][0]["Content"]["Fn::Base64"]).encode()) * 4 / 3 < LIFECYCLE_CHARACTERS
 
 
 def test_scripts_have_no_gap_left(both):
@@ -213,6 +217,39 @@ def test_notebook_starts_jobs_of_the_stages_shape_alone(both, isolated):
     changed = started_by_notebook(workbench(training__instance_type="ml.g5.xlarge", training__encrypt_volume=False))
     assert changed["ForAllValues:StringEquals"]["sagemaker:InstanceTypes"] == ("ml.g5.xlarge",)
     assert "StringEquals" not in changed
+
+
+def of_notebook_role(template):
+    """Its statements' ids."""
+    (role,) = [body for name, body in synth.resources(template, "AWS::IAM::Role").items() if "Notebook" in name]
+    return {one["Sid"] for one in role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]}
+
+
+def on_start(template):
+    lifecycle = synth.only(template, "AWS::SageMaker::NotebookInstanceLifecycleConfig")
+    return plain(lifecycle["OnStart"][0]["Content"]["Fn::Base64"])
+
+
+def test_notebook_that_only_trains_has_no_leave_for_more_and_brings_no_notebook(both):
+    trains = workbench(workbench__notebook__rights="train")
+    assert of_notebook_role(both) - of_notebook_role(trains) == set(WORK)
+    assert of_notebook_role(trains) == set(NOTEBOOK)
+    assert re.search(r"notebooks='s3://[^']+\.tar\.gz'", on_start(both))
+    assert "notebooks=''" in on_start(trains)
+
+
+def test_notebook_is_told_its_stage(both):
+    assert json.loads(re.search(r"<<<'(.+)'; then", on_start(both))[1]) == {"project": "whippet", "stage": "dev"}
+
+
+def test_notebook_brings_what_is_committed(tmp_path):
+    """The same bytes wherever it is synthesized, and nothing that Jupyter leaves beside them."""
+    path = tmp_path / "notebooks.tar.gz"
+    path.write_bytes(packed(notebook_files.files()))
+    with tarfile.open(path) as tar:
+        assert tar.getnames() == ["whippet/operationalize.ipynb", "whippet/requirements-notebook.txt"]
+        kept = tar.extractfile("whippet/operationalize.ipynb").read()
+    assert kept == (synth.ROOT / "notebooks" / "operationalize.ipynb").read_bytes()
 
 
 SETTINGS = [

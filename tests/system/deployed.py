@@ -1,5 +1,6 @@
 """Stage local, deployed into an embedded AWS of its own, and what the tests need to know about it."""
 
+import base64
 import contextlib
 import http.client
 import json
@@ -292,6 +293,18 @@ class Deployed:
     @cached_property
     def notebook(self) -> str:
         return self.outputs(WORKBENCH)["NotebookName"]
+
+    @cached_property
+    def notebooks(self) -> tuple[str, str]:
+        """Bucket and key of the archive that its lifecycle script unpacks."""
+        client = self.root.client("sagemaker")
+        found = client.describe_notebook_instance(NotebookInstanceName=self.notebook)
+        config = client.describe_notebook_instance_lifecycle_config(
+            NotebookInstanceLifecycleConfigName=found["NotebookInstanceLifecycleConfigName"]
+        )
+        script = base64.b64decode(config["OnStart"][0]["Content"]).decode()
+        bucket, _, key = re.search(r"notebooks='s3://([^']+)'", script)[1].partition("/")
+        return bucket, key
 
     def restarted_notebook(self) -> str:
         """In service again, whatever a test before did to it."""

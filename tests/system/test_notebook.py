@@ -1,13 +1,15 @@
-"""The notebook from end to end, in an environment of its own, against the deployed stage; and that its jobs are ours."""
+"""The notebook from end to end, on the deployed stage's notebook instance and by its role; and that its jobs are ours."""
 
 import json
-import os
+import re
+import shutil
 import subprocess
 import sys
 
 import pytest
 
 from config import load_stage
+from local.home import VOLUME
 from ops.work.definition import Definition
 from ops.work.prepared import Prepared
 from ops.work.requests import training
@@ -32,34 +34,37 @@ socket.socket.connect = told
 
 
 @pytest.fixture(scope="module")
-def executed(deployed, tmp_path_factory):
-    """The executed notebook's cells, and the hosts it connected to."""
+def address(deployed):
+    """The deployed notebook instance's Jupyter."""
     assert TOOLS.is_dir(), "make .venv-notebook/ready"
+    name = deployed.restarted_notebook()
+    opened = deployed.root.client("sagemaker").create_presigned_notebook_instance_url(NotebookInstanceName=name)
+    return opened["AuthorizedUrl"]
+
+
+def in_terminal(address, command):
+    """What a person at that Jupyter types, and whether it ends well."""
+    words = [str(TOOLS / "python"), str(ROOT / "tests" / "system" / "jupyter_terminal.py"), address, command]
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def executed(deployed, address, tmp_path_factory):
+    """Its cells, as the notebook instance executes them with its own role, and the hosts that it connected to."""
     folder = tmp_path_factory.mktemp("notebook")
     draw = [sys.executable, "-m", "training.synthetic", "--out", str(folder / "pictures")]
     few = ["--train=60", "--valid=30", "--test=30", "--labels=blue_circle,checkerboard"]
     subprocess.run([*draw, *few], cwd=ROOT, check=True)
     (folder / "sitecustomize.py").write_text(LISTEN)
-    told = {
-        "WHIPPET_STAGE": "local",
-        "WHIPPET_DATA": str(folder / "pictures"),
-        "WHIPPET_TRIALS": "2",
-        "PYTHONPATH": str(folder),
-        "CONNECTED": str(folder / "connected"),
-        "HOME": str(folder),
-        "PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}",
-    }
-    out = folder / "executed.ipynb"
-    done = subprocess.run(
-        [str(TOOLS / "jupyter-execute"), "--kernel_name=python3", f"--output={out}", str(NOTEBOOK)],
-        env=deployed.environment | told,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    facts = deployed.running.facts
+    work = deployed.running.home.notebook(facts.account, facts.region, deployed.notebook) / VOLUME / "whippet"
+    # As they are uploaded in the browser, beside what the instance's start has brought.
+    shutil.copytree(folder, work, dirs_exist_ok=True)
+    told = "WHIPPET_TRIALS=2 PYTHONPATH=$PWD CONNECTED=$PWD/connected"
+    execute = "jupyter-execute --kernel_name=python3 --output=executed.ipynb operationalize.ipynb"
+    done = in_terminal(address, f"cd whippet && {told} {execute}")
     assert done.returncode == 0, done.stdout + done.stderr
-    return json.loads(out.read_text())["cells"], set((folder / "connected").read_text().split())
+    return json.loads((work / "executed.ipynb").read_text())["cells"], set((work / "connected").read_text().split())
 
 
 def said(cells, beginning):
@@ -77,13 +82,26 @@ def test_it_goes_from_pictures_to_a_prediction(executed):
     ]
     compared = said(cells, "import pandas")
     assert all(label in compared for label in ("pipeline", "notebook", "trial 1", "trial 2", "test_accuracy"))
-    assert "'Approved'" in said(cells, "from sagemaker.core.resources import ModelPackage")
+    registry = said(cells, "from sagemaker.core.resources import ModelPackage")
+    assert re.search(r"version \d+ of whippet-local-models: PendingManualApproval", registry)
+    assert "'accuracy': " in registry
     assert "'label': 'blue_circle'" in said(cells, "from sagemaker.core.resources import Endpoint")
 
 
 def test_nothing_but_the_endpoint_it_was_given_is_connected_to(executed):
     """Neither the package's telemetry nor anything else leaves this machine."""
     assert executed[1] <= {"127.0.0.1", "::1"}
+
+
+def test_no_credentials_but_the_notebooks_own_are_there(deployed, address):
+    """What the others of these tests could do, its role may do."""
+    ask = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])"
+    said = in_terminal(address, f'unset HISTFILE; python -c "{ask}"').stdout
+    assert f"assumed-role/{deployed.role_arn('NotebookRole').rsplit('/', 1)[-1]}/SageMaker" in said
+
+
+def test_who_may_not_be_root_stays_so(address):
+    assert "ec2-user has no root access" in in_terminal(address, "sudo true").stdout
 
 
 def test_its_training_is_the_one_that_ops_would_start(deployed, executed):

@@ -83,6 +83,73 @@ NOTEBOOK = {
     "BringData": ("Allow", ("s3:AbortMultipartUpload", "s3:PutObject"), ("<data:Bucket.Arn>/dataset/*",)),
     "UseKey": USE_KEY,
 }
+HERE = "arn:aws:sagemaker:us-east-1:ACCOUNT"
+STACKS = "arn:aws:cloudformation:us-east-1:ACCOUNT:stack/whippet-STAGE-"
+TUNINGS = f"{HERE}:hyper-parameter-tuning-job/whippet-STAGE-nb*"
+# Beside training, what notebooks/operationalize.ipynb does.
+WORK = {
+    "ReadNotebooks": (
+        "Allow",
+        ("s3:GetObject",),
+        ("arn:aws:s3:::cdk-hnb659fds-assets-ACCOUNT-us-east-1/SHA256.tar.gz",),
+    ),
+    "ReadOutputs": (
+        "Allow",
+        ("cloudformation:DescribeStacks",),
+        (f"{STACKS}data/*", f"{STACKS}serving/*", f"{STACKS}training/*"),
+    ),
+    "SeePipeline": (
+        "Allow",
+        ("sagemaker:DescribePipeline", "sagemaker:ListPipelineExecutions"),
+        (f"{HERE}:pipeline/whippet-STAGE-training",),
+    ),
+    "FollowRuns": (
+        "Allow",
+        ("sagemaker:DescribePipelineExecution", "sagemaker:ListPipelineExecutionSteps"),
+        (f"{HERE}:pipeline/whippet-STAGE-training/execution/*",),
+    ),
+    "SeeJobsOfRuns": (
+        "Allow",
+        (
+            "sagemaker:DescribeHyperParameterTuningJob",
+            "sagemaker:DescribeProcessingJob",
+            "sagemaker:DescribeTrainingJob",
+        ),
+        (
+            f"{HERE}:hyper-parameter-tuning-job/*",
+            f"{HERE}:processing-job/pipelines-*",
+            f"{HERE}:training-job/pipelines-*",
+        ),
+    ),
+    "StartTuning": ("Allow", ("sagemaker:CreateHyperParameterTuningJob",), (TUNINGS,), AS_CONFIGURED),
+    "FollowTuning": (
+        "Allow",
+        (
+            "sagemaker:AddTags",
+            "sagemaker:ListTrainingJobsForHyperParameterTuningJob",
+            "sagemaker:StopHyperParameterTuningJob",
+        ),
+        (TUNINGS,),
+    ),
+    "SeeTrials": ("Allow", ("sagemaker:DescribeTrainingJob",), (f"{HERE}:training-job/whippet-STAGE-nb*",)),
+    "PassTuningRole": (
+        "Allow",
+        ("iam:PassRole",),
+        ("<training:TuneRole.Arn>",),
+        {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
+    ),
+    "SeeVersions": (
+        "Allow",
+        ("sagemaker:DescribeModelPackage",),
+        (f"{HERE}:model-package/whippet-STAGE-models/*",),
+    ),
+    "ReadEvaluations": ("Allow", ("s3:GetObject",), ("<data:Bucket.Arn>/runs/*/evaluation/*",)),
+    "Predict": (
+        "Allow",
+        ("sagemaker:DescribeEndpoint", "sagemaker:InvokeEndpoint"),
+        (f"{HERE}:endpoint/whippet-STAGE-realtime",),
+    ),
+}
 TRUST = {
     "BoxRole": ("ec2.amazonaws.com", None),
     "NotebookRole": (
@@ -97,4 +164,4 @@ TRUST = {
 
 def roles(stage):
     """dev has no notebook, prod neither."""
-    return {"local": {"BoxRole": BOX, "NotebookRole": NOTEBOOK}, "dev": {"BoxRole": BOX}, "prod": {}}[stage]
+    return {"local": {"BoxRole": BOX, "NotebookRole": NOTEBOOK | WORK}, "dev": {"BoxRole": BOX}, "prod": {}}[stage]

@@ -46,19 +46,23 @@ def start_processing(session: Session, deployed: Deployed, role: str, instance_t
     )
 
 
-def start_tuning(session: Session, deployed: Deployed, role: str, *, with_key: bool = True) -> None:
+def start_tuning(
+    session: Session, deployed: Deployed, role: str, *, with_key: bool = True, prefix: str = "", **more: Any
+) -> str:
+    # AWS takes 32 characters.
+    name = f"{prefix}{deployed.fresh_name()}"[:32]
     told = definition(deployed, role, MetricDefinitions=[{"Name": "score", "Regex": "score=(.*)"}])
     session.client("sagemaker").create_hyper_parameter_tuning_job(
-        # AWS takes 32 characters.
-        HyperParameterTuningJobName=deployed.fresh_name(),
+        HyperParameterTuningJobName=name,
         HyperParameterTuningJobConfig={
             "Strategy": "Random",
             "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "score"},
             "ResourceLimits": {"MaxNumberOfTrainingJobs": 1, "MaxParallelTrainingJobs": 1},
             "ParameterRanges": {"ContinuousParameterRanges": [{"Name": "rate", "MinValue": "0.1", "MaxValue": "0.2"}]},
         },
-        TrainingJobDefinition={**told, "ResourceConfig": resources(deployed, with_key=with_key)},
+        TrainingJobDefinition={**told, "ResourceConfig": resources(deployed, with_key=with_key), **more},
     )
+    return name
 
 
 def follow_and_stop(session: Session, name: str) -> None:

@@ -106,12 +106,14 @@ def tag(session: Session, deployed: Deployed, key: str) -> None:
     session.client("s3").put_object_tagging(Bucket=deployed.bucket, Key=key, Tagging=tags)
 
 
-def start_pipeline(session: Session, deployed: Deployed) -> None:
-    session.client("sagemaker").start_pipeline_execution(
+def start_pipeline(session: Session, deployed: Deployed) -> str:
+    """The run's ARN."""
+    started = session.client("sagemaker").start_pipeline_execution(
         PipelineName=deployed.pipeline,
         PipelineParameters=[{"Name": "DatasetPrefix", "Value": "dataset/none"}],
         ClientRequestToken=uuid.uuid4().hex,
     )
+    return str(started["PipelineExecutionArn"])
 
 
 SUCCEEDS = [

@@ -1,11 +1,16 @@
 """The roles of the training box and of the notebook."""
 
-from tests.system.deployed import WORKBENCH, Deployed, Session
+import uuid
+from typing import Any
+
+from tests.system.deployed import API, DATA, SERVING, TRAINING, WORKBENCH, Deployed, Session
 from tests.system.permissions.calls import (
+    HOSTING_ROLE,
     STAR,
     Call,
     allow,
     get_object,
+    invoke,
     list_objects,
     make_and_put_log,
     may_not_invoke,
@@ -17,8 +22,17 @@ from tests.system.permissions.calls import (
     put_object,
     stop,
 )
-from tests.system.permissions.jobs import start_training
-from tests.system.permissions.training import TRAIN, TUNE
+from tests.system.permissions.jobs import start_training, start_tuning
+from tests.system.permissions.training import (
+    TRAIN,
+    TUNE,
+    approve,
+    may_not_start_the_pipeline,
+    model_group,
+    register,
+    start_pipeline,
+    version,
+)
 
 BOX, NOTEBOOK = "BoxRole", "NotebookRole"
 
@@ -47,6 +61,47 @@ def stop_notebook(session: Session, name: str) -> None:
     session.client("sagemaker").stop_notebook_instance(NotebookInstanceName=name)
 
 
+OWN_TUNING = "whippet-local-nb"
+
+
+def tune(session: Session, deployed: Deployed, role: str = TUNE, prefix: str = OWN_TUNING, **more: Any) -> None:
+    """Started, followed and stopped."""
+    name = start_tuning(session, deployed, role, prefix=prefix, **more)
+    client, named = session.client("sagemaker"), {"HyperParameterTuningJobName": name}
+    client.describe_hyper_parameter_tuning_job(**named)
+    client.list_training_jobs_for_hyper_parameter_tuning_job(**named)
+    client.stop_hyper_parameter_tuning_job(**named)
+
+
+def tuning_arn(deployed: Deployed, prefix: str) -> str:
+    return deployed.arn("sagemaker", f"hyper-parameter-tuning-job/{prefix}*")
+
+
+def see_pipeline(session: Session, deployed: Deployed) -> None:
+    client = session.client("sagemaker")
+    client.describe_pipeline(PipelineName=deployed.pipeline)
+    client.list_pipeline_executions(PipelineName=deployed.pipeline)
+
+
+def follow_run(session: Session, deployed: Deployed) -> None:
+    run = {"PipelineExecutionArn": start_pipeline(deployed.root, deployed)}
+    session.client("sagemaker").describe_pipeline_execution(**run)
+    session.client("sagemaker").list_pipeline_execution_steps(**run)
+
+
+def see_outputs(session: Session, stack: str) -> None:
+    session.client("cloudformation").describe_stacks(StackName=stack)
+
+
+def see_version(session: Session, package: str) -> None:
+    session.client("sagemaker").describe_model_package(ModelPackageName=package)
+
+
+def predict(session: Session, deployed: Deployed) -> None:
+    session.client("sagemaker").describe_endpoint(EndpointName=deployed.endpoint)
+    invoke(session, deployed.endpoint, deployed)
+
+
 SUCCEEDS = [
     Call(BOX, "finds the code", lambda s, d: s.client("ssm").get_parameter(Name=d.code_address)),
     Call(BOX, "reads the code", lambda s, d: get_object(s, *d.training_code)),
@@ -61,6 +116,14 @@ SUCCEEDS = [
     Call(NOTEBOOK, "writes its log", lambda s, d: make_and_put_log(s, "/aws/sagemaker/NotebookInstances")),
     Call(NOTEBOOK, "starts a training job", lambda s, d: start_training(s, d, TRAIN)),
     Call(NOTEBOOK, "sees what a training left", lambda s, d: get_object(s, d.bucket, "runs/r/training/model")),
+    Call(NOTEBOOK, "reads the notebooks that it brings", lambda s, d: get_object(s, *d.notebooks)),
+    Call(NOTEBOOK, "reads outputs", lambda s, d: [see_outputs(s, stack) for stack in (DATA, TRAINING, SERVING)]),
+    Call(NOTEBOOK, "looks at the pipeline", see_pipeline),
+    Call(NOTEBOOK, "follows a run", follow_run),
+    Call(NOTEBOOK, "tunes", tune),
+    Call(NOTEBOOK, "looks at a version", lambda s, d: see_version(s, version(d))),
+    Call(NOTEBOOK, "reads an evaluation", lambda s, d: get_object(s, d.bucket, "runs/r/evaluation/evaluation.json")),
+    Call(NOTEBOOK, "predicts", predict),
     Call(NOTEBOOK, "stops itself", lambda s, d: stop_notebook(s, d.restarted_notebook())),
 ]
 
@@ -110,9 +173,9 @@ DENIALS = [
     ),
     Call(
         NOTEBOOK,
-        "starts a training job under the tuning role",
-        lambda s, d: start_training(s, d, TUNE),
-        lambda d: [allow("iam:PassRole", d.role_arn(TUNE))],
+        "starts a training job under the hosting role",
+        lambda s, d: start_training(s, d, HOSTING_ROLE),
+        lambda d: [allow("iam:PassRole", d.role_arn(HOSTING_ROLE))],
     ),
     Call(
         NOTEBOOK,
@@ -130,4 +193,64 @@ DENIALS = [
     may_not_write(NOTEBOOK, "writes a model", "models/matrix"),
     may_not_read(NOTEBOOK, "reads a capture", "capture/seed"),
     may_not_make_a_model(NOTEBOOK),
+    may_not_start_the_pipeline(NOTEBOOK),
+    may_not_read_another_asset(NOTEBOOK),
+    Call(
+        NOTEBOOK,
+        "reads another stack's outputs",
+        lambda s, d: see_outputs(s, API),
+        lambda d: [allow("cloudformation:DescribeStacks", d.arn("cloudformation", f"stack/{API}/*"))],
+    ),
+    Call(
+        NOTEBOOK,
+        "tunes under the hosting role",
+        lambda s, d: tune(s, d, HOSTING_ROLE),
+        lambda d: [allow("iam:PassRole", d.role_arn(HOSTING_ROLE))],
+    ),
+    Call(
+        NOTEBOOK,
+        "tunes on a volume without the key",
+        lambda s, d: tune(s, d, with_key=False),
+        lambda d: [allow("sagemaker:CreateHyperParameterTuningJob", tuning_arn(d, OWN_TUNING))],
+    ),
+    Call(
+        NOTEBOOK,
+        "stops a run's tuning",
+        lambda s, d: s.client("sagemaker").stop_hyper_parameter_tuning_job(
+            HyperParameterTuningJobName=start_tuning(d.root, d, TUNE)
+        ),
+        lambda d: [allow("sagemaker:StopHyperParameterTuningJob", tuning_arn(d, "matrix-"))],
+    ),
+    Call(
+        NOTEBOOK,
+        "stops a run",
+        lambda s, d: s.client("sagemaker").stop_pipeline_execution(
+            PipelineExecutionArn=start_pipeline(d.root, d), ClientRequestToken=uuid.uuid4().hex
+        ),
+        lambda d: [allow("sagemaker:StopPipelineExecution", d.arn("sagemaker", f"pipeline/{d.pipeline}/execution/*"))],
+    ),
+    Call(
+        NOTEBOOK,
+        "registers a version",
+        lambda s, d: register(s, d, model_group(d)),
+        lambda d: [
+            allow(
+                "sagemaker:CreateModelPackage",
+                d.arn("sagemaker", f"model-package-group/{model_group(d)}"),
+                d.arn("sagemaker", f"model-package/{model_group(d)}/*"),
+            )
+        ],
+    ),
+    Call(
+        NOTEBOOK,
+        "approves a version",
+        lambda s, d: approve(s, version(d)),
+        lambda d: [allow("sagemaker:UpdateModelPackage", d.arn("sagemaker", f"model-package/{model_group(d)}/*"))],
+    ),
+    Call(
+        NOTEBOOK,
+        "asks another endpoint",
+        lambda s, d: invoke(s, d.other_endpoint, d),
+        lambda d: [allow("sagemaker:InvokeEndpoint", d.arn("sagemaker", f"endpoint/{d.other_endpoint}"))],
+    ),
 ]
