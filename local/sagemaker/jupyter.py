@@ -24,6 +24,8 @@ QUIET = (
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     "--LabApp.extension_manager=readonly",
 )
+# A login shell would find this machine's programs before the instance's.
+TERMINAL = ('--ServerApp.terminado_settings={"shell_command": ["/bin/bash"]}',)
 
 
 class NoJupyter(Exception):
@@ -69,6 +71,7 @@ def start(environment: Path | None, work: Path, log: Path, spawn: Spawn) -> Jupy
     token = secrets.token_urlsafe(32)
     words = [str(program), f"--ServerApp.ip={LOOPBACK}", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
     words += [f"--ServerApp.root_dir={work}", "--ServerApp.allow_root=True", "--ServerApp.open_browser=False"]
+    words += TERMINAL
     words += QUIET if program.name == "jupyter-lab" else ()
     # In the variable no other user of this machine sees it, as an argument everybody would.
     with log.open("ab") as said:
