@@ -15,7 +15,18 @@ from tests import synth
 
 pytestmark = pytest.mark.xdist_group("synth")
 
-SHIPPED = ("app.py", "cdk.json", "config", "stacks", "lambda_src", "serving", "training", "workbench")
+SHIPPED = (
+    "app.py",
+    "cdk.json",
+    "config",
+    "stacks",
+    "lambda_src",
+    "serving",
+    "training",
+    "workbench",
+    "notebooks",
+    "requirements-notebook.txt",
+)
 # Both halves of jsii: Python is refused sockets by its own audit hook, Node by replacing what opens them.
 NO_SOCKETS_PYTHON = """
 import sys

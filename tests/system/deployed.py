@@ -129,9 +129,9 @@ class Deployed:
     def changed_project(self, **lines: str) -> Path:
         """A copy of the app whose stage file was edited: changed_project(top_k="2")."""
         project = self.logs / uuid.uuid4().hex
-        for room in ("config", "stacks", "lambda_src", "serving", "training", "workbench", "local"):
+        for room in ("config", "stacks", "lambda_src", "serving", "training", "workbench", "notebooks", "local"):
             shutil.copytree(cdk.ROOT / room, project / room, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("app.py", "cdk.json"):
+        for name in ("app.py", "cdk.json", "requirements-notebook.txt"):
             shutil.copy(cdk.ROOT / name, project)
         stage_file = project / "config" / "local.toml"
         text = stage_file.read_text()
