@@ -106,12 +106,12 @@ class Assembly:
     """Made after the environment is set and before the gateway serves."""
 
     def __init__(self, settings: "Settings", url: str) -> None:
-        bundle = str(Certificates(settings.home.tls).bundle)
+        certificates = Certificates(settings.home.tls)
         process_environment = {
             "AWS_ENDPOINT_URL": url,
             "AWS_REGION": settings.region,
             "AWS_DEFAULT_REGION": settings.region,
-            "AWS_CA_BUNDLE": bundle,
+            "AWS_CA_BUNDLE": str(certificates.authority),
         }
         self.hosting = hosting_service()
         self.clock = Clock(settings.clock)
@@ -120,7 +120,7 @@ class Assembly:
         self.notebooks = NotebookLife(
             self.hosting,
             settings.home,
-            Ground(of_machines, settings.clock, Certificates(settings.home.tls), settings.notebooks),
+            Ground(of_machines, settings.clock, certificates, settings.notebooks),
         )
         Notebooks(self.hosting, self.notebooks)
         LifecycleConfigs(self.hosting)
@@ -164,16 +164,16 @@ class Assembly:
         self.digests = Digests(self.clock)
         self.recorder = Recorder(self.digests)
         self.deployments = Deployments(codedeploy_service(), self.clock)
-        self._install(settings, bundle, images)
+        self._install(settings, certificates, images)
         self.s3_access_log = S3AccessLog(joints.asgi())
         self.flow_records = FlowRecords()
         self.application = Door(self.s3_access_log, self.flow_records.saw)
         self._upkeep: list[asyncio.Task[None]] = []
 
-    def _install(self, settings: "Settings", bundle: str, images: ImageRegistry) -> None:
+    def _install(self, settings: "Settings", certificates: Certificates, images: ImageRegistry) -> None:
         """In MiniStack's places."""
         watch_integrations()
-        hardening.install(bundle)
+        hardening.install(certificates)
         authorization.install()
         networks.install()
         http_api_rules.install()

@@ -231,7 +231,8 @@ def environment(found: Running | None = None) -> dict[str, str]:
         found = running(home)
         if found is None:
             raise LocalError("The embedded AWS does not run: `python -m local start` first.")
-    bundle = str(Certificates(found.home.tls).bundle)
+    certificates = Certificates(found.home.tls)
+    bundle = str(certificates.bundle)
     with found.home.permitted():
         secret = found.home.secret.read_text().strip()
     return {
@@ -245,6 +246,8 @@ def environment(found: Running | None = None) -> dict[str, str]:
         "AWS_DEFAULT_REGION": found.facts.region,
         "AWS_EC2_METADATA_DISABLED": "true",
         **dict.fromkeys(CA_VARIABLES, bundle),
+        # Every AWS client comes here, and each of its connections reads the whole file: a machine's takes 20 ms.
+        "AWS_CA_BUNDLE": str(certificates.authority),
         "NODE_EXTRA_CA_CERTS": bundle,
     }
 

@@ -21,6 +21,7 @@ from local.provisioned import initialization_type
 from local.records import Scope
 from local.request_context import alias_action, every_log_group_arn, log_stream_arn, metric_namespace
 from local.throttle import TOO_MANY, Throttles
+from local.tls import Certificates
 
 # MiniStack is untyped: its functions and what they answer.
 Foreign = Any
@@ -37,7 +38,7 @@ LAMBDA_KEEPS = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR")
 _named: contextvars.ContextVar[tuple[str, str] | None] = contextvars.ContextVar("named_denial", default=None)
 
 
-def install(ca_bundle: str) -> None:
+def install(certificates: Certificates) -> None:
     joints.wrap("core.iam_evaluator:_is_root_key", _every_key_is_verified)
     joints.wrap("core.iam_evaluator:resolve_caller_identity", _root_identity)
     joints.wrap("core.iam_evaluator:check_credentials", _refuse_unsigned)
@@ -53,7 +54,7 @@ def install(ca_bundle: str) -> None:
     joints.wrap("app:_enforce_execute_api", _refuse_unsigned_api_call)
     joints.wrap("services.apigateway:_invoke_lambda_proxy", _ask_the_functions_policy)
     joints.wrap("core.lambda_runtime:execution_credentials", _assume_execution_role)
-    joints.replace_lambda_processes(functools.partial(_start_lambda, ca_bundle))
+    joints.replace_lambda_processes(functools.partial(_start_lambda, certificates))
 
 
 def _every_key_is_verified(original: Foreign, access_key_id: str) -> bool:
@@ -246,14 +247,14 @@ def _assume_execution_role(original: Foreign, config: Mapping[str, Foreign]) -> 
     return credentials.environment()
 
 
-def _start_lambda(ca_bundle: str, command: list[str], **options: Foreign) -> "subprocess.Popen[str]":
+def _start_lambda(certificates: Certificates, command: list[str], **options: Foreign) -> "subprocess.Popen[str]":
     """A function's process: its own variables and Lambda's, none of this server's settings, and trust in its CA."""
     given = options.pop("env")
     environment = {name: value for name, value in given.items() if os.environ.get(name) != value}
     environment |= {name: os.environ[name] for name in LAMBDA_KEEPS if name in os.environ}
-    for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
-        environment[name] = ca_bundle
-    environment["NODE_EXTRA_CA_CERTS"] = ca_bundle
+    environment["AWS_CA_BUNDLE"] = str(certificates.authority)
+    for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"):
+        environment[name] = str(certificates.bundle)
     environment.setdefault("AWS_REGION", given.get("AWS_REGION", ""))
     environment["AWS_LAMBDA_INITIALIZATION_TYPE"] = initialization_type()
     own = Path(tempfile.gettempdir()) / "functions" / environment.get("AWS_LAMBDA_FUNCTION_NAME", "unnamed")

@@ -1,10 +1,13 @@
 """What every test may lean on: the project's own Node, and no AWS settings of the person who runs the tests."""
 
+import functools
 import gc
 import os
 import signal
 import sys
 from pathlib import Path
+
+from botocore.loaders import JSONFileLoader
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -19,7 +22,19 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# The models of AWS's APIs: a session of botocore reads each anew, which takes a tenth of a second for a large one.
+read = JSONFileLoader.load_file
+parsed = functools.cache(lambda path: read(JSONFileLoader(), path))
+JSONFileLoader.load_file = lambda _self, path: parsed(path)
+
+
 def pytest_collection_finish() -> None:
     """Modules and tests live until the end: nobody need look through them for garbage again."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Once more for what the tests made; pytest would look through all of it five times."""
     gc.collect()
     gc.freeze()

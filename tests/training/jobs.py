@@ -29,7 +29,7 @@ def run_job(base: Path, pictures: Path, *flags: str, channels: tuple[str, ...] =
     code = base / "code"
     (base / "output").mkdir(parents=True)
     (base / "model").mkdir()
-    shutil.copytree(ROOT / "training", code / "training", ignore=shutil.ignore_patterns("starter", "__pycache__"))
+    shutil.copytree(ROOT / "training", code / "training", ignore=shutil.ignore_patterns("starter"))
     environment = {f"SM_CHANNEL_{name.upper()}": str(pictures / name) for name in channels}
     environment |= {"SM_MODEL_DIR": str(base / "model"), "SM_OUTPUT_DATA_DIR": str(base / "output" / "data")}
     environment |= {"SAGEMAKER_BASE_DIR": str(base), "PATH": os.environ["PATH"]}
