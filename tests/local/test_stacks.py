@@ -154,7 +154,7 @@ def test_reserved_concurrency_answers_429_when_it_is_used_up(sample):
 
     def invoke(_):
         try:
-            client.invoke(FunctionName=sample.outputs["FunctionName"], Payload=json.dumps({"sleep": 1.5}))
+            client.invoke(FunctionName=sample.outputs["FunctionName"], Payload=json.dumps({"sleep": 3}))
         except ClientError as error:
             return error.response["Error"]["Code"]
         return "answered"

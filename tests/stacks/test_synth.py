@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from aws_cdk import App
@@ -79,7 +80,9 @@ def synthesize(place, stage, out):
         "LC_ALL": "C",
         "PYTHONPATH": str(place / "hooks"),
         "PYTHONHASHSEED": "7",
-        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPYCACHEPREFIX": str(place / "compiled"),
+        # The CDK unpacked, as pip's packages are; a new home would unpack its hundred megabytes again.
+        "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(Path.home() / ".cache" / "aws" / "jsii" / "package-cache"),
         "NODE_OPTIONS": f'--require "{place / "hooks" / "refuse.js"}"',
         "CDK_OUTDIR": str(out),
         "CDK_CONTEXT_JSON": json.dumps({**synth.context(), "stage": stage}),

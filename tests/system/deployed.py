@@ -130,7 +130,7 @@ class Deployed:
         """A copy of the app whose stage file was edited: changed_project(top_k="2")."""
         project = self.logs / uuid.uuid4().hex
         for room in ("config", "stacks", "lambda_src", "serving", "training", "workbench", "notebooks", "local"):
-            shutil.copytree(cdk.ROOT / room, project / room, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(cdk.ROOT / room, project / room)
         for name in ("app.py", "cdk.json", "requirements-notebook.txt"):
             shutil.copy(cdk.ROOT / name, project)
         stage_file = project / "config" / "local.toml"
