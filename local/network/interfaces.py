@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from local import joints, joints_ec2
 from local.authority import Credentials, KeyAuthority
-from local.json_service import AwsError
+from local.json_service import Authority, AwsError
 from local.network import origins
 from local.network.layout import Interface
 from local.network.origins import Origin
@@ -51,6 +51,8 @@ SAGEMAKER = Service(
     ),
     ("ec2:CreateNetworkInterfacePermission", "ec2:DeleteNetworkInterface", "ec2:DeleteNetworkInterfacePermission"),
 )
+# Its interfaces outlive a stop, as the notebook instances do.
+NOTEBOOKS = "amazon-sagemaker-notebooks"
 LAMBDA = Service("awslambda", ("ec2:DescribeNetworkInterfaces",), ("ec2:DeleteNetworkInterface",))
 
 
@@ -134,6 +136,46 @@ def _require(service: Service, place: Scope, placement: Placement, role: KeyAuth
 def _made(service: Service, subnet: str, groups: tuple[str, ...], name: str) -> Interface:
     record = joints_ec2.make_interface(subnet, list(groups), name, service.requester)
     return Interface(record["NetworkInterfaceId"], subnet, groups, record["PrivateIpAddress"])
+
+
+def plug_notebook(place: Scope, subnet: str, groups: Sequence[str], caller: Authority, name: str) -> str:
+    """As SageMaker does for whoever makes a notebook instance: the id of an interface that stays as long as that."""
+    with joints.scope(place.account, place.region):
+        layout = joints_ec2.network_layout()
+        _check(Placement((subnet,), tuple(groups)))
+        guarded = tuple(groups) or (str(layout.vpcs[layout.subnets[subnet]["VpcId"]]["DefaultSecurityGroupId"]),)
+        try:
+            for action, resource in _notebook_needs(place, subnet, guarded):
+                caller.require(action, resource)
+        except AwsError as error:
+            raise CannotPlug(error.message) from error
+        return str(joints_ec2.make_interface(subnet, list(guarded), name, NOTEBOOKS)["NetworkInterfaceId"])
+
+
+def _notebook_needs(place: Scope, subnet: str, groups: Sequence[str]) -> list[tuple[str, str]]:
+    made_of = [("subnet", subnet), *(("security-group", group) for group in groups), ("network-interface", "*")]
+    return [
+        *((f"ec2:Describe{what}", "*") for what in ("SecurityGroups", "Subnets", "Vpcs")),
+        *(
+            ("ec2:CreateNetworkInterface", f"arn:aws:ec2:{place.region}:{place.account}:{kind}/{one}")
+            for kind, one in made_of
+        ),
+    ]
+
+
+def standing(place: Scope, identity: str) -> Interface | None:
+    """An interface as its record has it now."""
+    with joints.scope(place.account, place.region):
+        found = joints_ec2.network_layout().network_interfaces.get(identity)
+    if found is None:
+        return None
+    groups = tuple(group["GroupId"] for group in found["Groups"])
+    return Interface(identity, str(found["SubnetId"]), groups, str(found["PrivateIpAddress"]))
+
+
+def unplug(place: Scope, identity: str) -> None:
+    with joints.scope(place.account, place.region):
+        joints_ec2.drop_interface(identity)
 
 
 def forget() -> None:

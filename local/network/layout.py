@@ -41,3 +41,5 @@ class Interface:
     groups: tuple[str, ...]
     address: str
     public_address: str = ""
+    # Whether what no endpoint's private name takes goes over a network of AWS's own, as from notebook instances.
+    direct_internet: bool = False

@@ -48,6 +48,8 @@ def way(interface: Interface, service: str, region: str, layout: Layout) -> Way 
     for endpoint in named:
         if endpoint["VpcEndpointType"] == INTERFACE and _takes_the_name(endpoint, layout.vpcs.get(vpc) or {}):
             return _through_interface(interface, endpoint, layout)
+    if interface.direct_internet:
+        return Way(source="")
     table = _table_of(layout, interface.subnet, vpc)
     for endpoint in named:
         if endpoint["VpcEndpointType"] == GATEWAY and table.get("RouteTableId") in endpoint.get("RouteTableIds", ()):

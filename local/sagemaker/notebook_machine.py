@@ -7,13 +7,15 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 from botocore.exceptions import NoCredentialsError
 
 from local.home import VOLUME
+from local.network.interfaces import standing, unplug
+from local.network.layout import Interface
 from local.records import Document, Scope
 from local.sagemaker import jupyter
 from local.sagemaker.container_log import ContainerLog
@@ -202,6 +204,19 @@ class NotebookMachine(Sandbox):
             "region": self.place.region,
             "version": "2017-09-30",
         }
+
+    def is_in_a_vpc(self) -> bool:
+        return "NetworkInterfaceId" in self._read()
+
+    def interfaces(self) -> list[Interface]:
+        record = self._read()
+        found = standing(self.place, record.get("NetworkInterfaceId", ""))
+        direct = record.get("DirectInternetAccess") == "Enabled"
+        return [replace(found, direct_internet=direct)] if found is not None else []
+
+    def forget(self) -> None:
+        unplug(self.place, self._read().get("NetworkInterfaceId", ""))
+        super().forget()
 
     def duty(self) -> Duty | None:
         record = self._read()

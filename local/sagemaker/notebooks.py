@@ -3,6 +3,7 @@
 from local.authority import CannotAssume, assume_role
 from local.json_service import Call, JsonService, Operation, now
 from local.listing import listing
+from local.network.interfaces import CannotPlug, plug_notebook
 from local.records import Document
 from local.sagemaker.control_plane import named, put_tags, tags_of
 from local.sagemaker.jupyter import NoJupyter
@@ -61,10 +62,22 @@ class Notebooks:
             # Whether its OnCreate has ended well.
             "_created": False,
         }
+        if params.get("SubnetId"):
+            document["NetworkInterfaceId"] = self._plugged(call, document)
         self.service.records.put(call.scope, KIND, name, document)
         put_tags(self.service, call, document["NotebookInstanceArn"])
         self.life.start(call.scope, name)
         return document
+
+    @staticmethod
+    def _plugged(call: Call, document: Document) -> str:
+        groups = document.get("SecurityGroups", [])
+        try:
+            return plug_notebook(
+                call.scope, document["SubnetId"], groups, call.authority, document["NotebookInstanceArn"]
+            )
+        except CannotPlug as error:
+            raise validation(f"The notebook instance has no network interface in its VPC: {error}.") from error
 
     def _check(self, call: Call, params: Document) -> None:
         for member in UNAVAILABLE:

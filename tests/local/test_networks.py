@@ -1,11 +1,12 @@
 """Who is in a VPC goes where its routes, groups and endpoints lead, and nowhere else."""
 
+import base64
 import io
 import time
 import zipfile
 
 import pytest
-from botocore.exceptions import ConnectionClosedError
+from botocore.exceptions import ClientError, ConnectionClosedError
 
 from tests.embedded import ALLOW_ALL, AWS_IMAGE, artefact, fresh, statement
 from tests.local.instances import Box
@@ -198,7 +199,7 @@ def test_endpoint_without_a_way_to_its_model_fails_and_says_why(embedded):
 
 # --- instances and functions -------------------------------------------------------------------------------------
 
-CALLS = "#!/bin/bash\naws sts get-caller-identity && echo reached || echo stopped\n"
+CALLS = "#!/bin/bash\naws sts get-caller-identity && echo reached || { echo stopped; exit 1; }\n"
 
 
 def launched(embedded, vpc, **interface):
@@ -268,6 +269,50 @@ def function(embedded, role, **more):
         **more,
     )
     return name
+
+
+def notebook(embedded, vpc, keys=None, **more):
+    """One whose start asks STS who it is, once that has ended well or not."""
+    client, name, script = embedded.client("sagemaker", keys), fresh("notebook"), base64.b64encode(CALLS.encode())
+    embedded.client("sagemaker").create_notebook_instance_lifecycle_config(
+        NotebookInstanceLifecycleConfigName=name, OnStart=[{"Content": script.decode()}]
+    )
+    client.create_notebook_instance(
+        NotebookInstanceName=name,
+        InstanceType="ml.t3.medium",
+        RoleArn=embedded.role(ALLOW_ALL),
+        LifecycleConfigName=name,
+        SubnetId=vpc.subnet,
+        SecurityGroupIds=[vpc.group],
+        **more,
+    )
+    while True:
+        found = client.describe_notebook_instance(NotebookInstanceName=name)
+        if found["NotebookInstanceStatus"] != "Pending":
+            return found
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+def test_notebook_without_direct_access_goes_where_its_subnet_leads(embedded, vpc):
+    found = notebook(embedded, vpc, DirectInternetAccess="Disabled")
+    assert found["NotebookInstanceStatus"] == "InService", found
+    ec2, identity = embedded.client("ec2"), found["NetworkInterfaceId"]
+    (interface,) = ec2.describe_network_interfaces(NetworkInterfaceIds=[identity])["NetworkInterfaces"]
+    assert interface["SubnetId"] == vpc.subnet
+    assert notebook(embedded, Vpc(embedded), DirectInternetAccess="Disabled")["NotebookInstanceStatus"] == "Failed"
+
+
+@pytest.mark.slow
+def test_notebook_with_direct_access_goes_over_sagemakers_own_network(embedded):
+    assert notebook(embedded, Vpc(embedded))["NotebookInstanceStatus"] == "InService"
+
+
+@pytest.mark.slow
+def test_who_may_make_no_interface_makes_no_notebook_in_a_vpc(embedded, vpc):
+    keys = embedded.acting(statement(["sagemaker:*", "iam:PassRole", "ec2:Describe*"], "*"))
+    with pytest.raises(ClientError, match="is not authorized to perform: ec2:CreateNetworkInterface on resource"):
+        notebook(embedded, vpc, keys)
 
 
 # --- changes -----------------------------------------------------------------------------------------------------

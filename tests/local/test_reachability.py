@@ -293,6 +293,14 @@ def test_egress_counts_on_the_way_to_the_internet_too():
     )
 
 
+def test_notebook_with_direct_internet_access_needs_no_route_but_keeps_to_private_names():
+    direct = replace(JOB, direct_internet=True)
+    assert way(direct, "s3", REGION, gateway_to_s3()) == Way(source="")
+    groups = {"sg-job": group(ANYWHERE), "sg-endpoint": group()}
+    found = layout(vpc_endpoints=interface_endpoint(), security_groups=groups)
+    assert "let no https in" in refused(way(direct, "kms", REGION, found))
+
+
 # --- network ACLs ------------------------------------------------------------------------------------------------
 
 
