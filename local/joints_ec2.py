@@ -17,6 +17,7 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
     "services.ec2:_instance_xml": ("inst",),
     "services.ec2:_now_ts": (),
     "services.ec2:_terminate_instances": ("p",),
+    "services.ec2:_network_acl_entry_xml": ("entry",),
     "services.ec2:_vpce_fields_xml": ("ep", "tag"),
     "services.ec2:_create_network_interface": ("p",),
     "services.ec2:_xml": ("status", "root_tag", "inner"),

@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from local import joints, joints_ec2
-from local.ec2 import spot
+from local.ec2 import answers, spot
+from local.ec2.answers import Answering, Foreign, Refused
 from local.ec2.launch_parameters import PUBLIC, NoLaunchTemplate, Params, completed, many, nested, one, placed
 from local.ec2.machine import Machine
 from local.ec2.machines import CODES, GRACE_SECONDS, Machines, state_of
@@ -17,16 +18,6 @@ from local.ec2.spot import Spot
 from local.records import Scope
 
 USER_DATA_LIMIT_BYTES = 16 * 1024
-# MiniStack is untyped: its functions and what they answer.
-Foreign = Any
-
-
-class Refused(Exception):
-    """A call's error."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.message = code, message
 
 
 class InstanceCalls:
@@ -36,7 +27,7 @@ class InstanceCalls:
         self._machines = machines
 
     def install(self) -> None:
-        calls: dict[str, Callable[[Foreign, Params], Foreign]] = {
+        calls: dict[str, Answering] = {
             "RunInstances": self._run,
             "StartInstances": self._start,
             "StopInstances": self._stop,
@@ -45,8 +36,7 @@ class InstanceCalls:
             "GetConsoleOutput": self._console,
             "ModifyInstanceMetadataOptions": self._modify_metadata,
         }
-        for operation, call in calls.items():
-            joints_ec2.wrap_ec2(operation, functools.partial(_answered, call))
+        answers.install(calls)
         joints.wrap("services.ec2:_instance_xml", _described)
 
     def _run(self, original: Foreign, params: Params) -> Foreign:
@@ -166,13 +156,6 @@ class InstanceCalls:
                 f"<previousState><code>{CODES[before]}</code><name>{before}</name></previousState></item>"
             )
         return joints_ec2.ec2_answer(operation, f"<instancesSet>{items}</instancesSet>")
-
-
-def _answered(call: Callable[[Foreign, Params], Foreign], original: Foreign, params: Params) -> Foreign:
-    try:
-        return call(original, params)
-    except Refused as refused:
-        return joints_ec2.ec2_error(refused.code, escape(refused.message))
 
 
 def _described(original: Foreign, inst: dict[str, Any]) -> str:

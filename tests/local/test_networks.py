@@ -344,6 +344,32 @@ def test_changed_rules_count_from_the_next_request_on(embedded):
         client.list_buckets()
 
 
+@pytest.mark.slow
+def test_network_acl_of_a_subnet_stops_what_no_entry_lets_through(embedded):
+    inside = Vpc(embedded)
+    inside.gateway()
+    client, ec2 = embedded.client("s3", inside.keys()), inside.ec2
+    acl = ec2.create_network_acl(VpcId=inside.identity)["NetworkAcl"]["NetworkAclId"]
+    mine = [{"Name": "vpc-id", "Values": [inside.identity]}, {"Name": "default", "Values": ["true"]}]
+    (default,) = ec2.describe_network_acls(Filters=mine)["NetworkAcls"]
+    (association,) = default["Associations"]
+    assert association["SubnetId"] == inside.subnet
+    ec2.replace_network_acl_association(AssociationId=association["NetworkAclAssociationId"], NetworkAclId=acl)
+    with pytest.raises(ConnectionClosedError):
+        client.list_buckets()
+    for number, egress, ports in ((1, True, (443, 443)), (2, False, (1024, 65535))):
+        ec2.create_network_acl_entry(
+            NetworkAclId=acl,
+            RuleNumber=number,
+            Protocol="6",
+            RuleAction="allow",
+            Egress=egress,
+            CidrBlock="0.0.0.0/0",
+            PortRange={"From": ports[0], "To": ports[1]},
+        )
+    assert client.list_buckets()
+
+
 # --- flow logs ---------------------------------------------------------------------------------------------------
 
 
