@@ -82,7 +82,7 @@ from local.sagemaker.training import TrainingJobs
 from local.sagemaker.transform import TransformJobs
 from local.sagemaker.tuning import TuningJobs
 from local.sandbox.guest.place import STATE
-from local.scalable import AliasConcurrency, VariantInstances
+from local.scalable import AliasConcurrency, VariantConcurrency, VariantInstances
 from local.scaler import Scalable, Scaler
 from local.service_quotas import ServiceQuotas
 from local.ssm.run_command import RunCommand
@@ -133,9 +133,13 @@ class Assembly:
         tuning.add_listing()
         add_model_packages(self.hosting)
         self.pipelines = Pipelines(self.hosting, self.jobs)
-        self.scalable: dict[str, Scalable] = {"sagemaker": VariantInstances(self.hosting), "lambda": AliasConcurrency()}
+        self.scalable: dict[str, Scalable] = {
+            "sagemaker:variant:DesiredInstanceCount": VariantInstances(self.hosting),
+            "sagemaker:variant:DesiredProvisionedConcurrency": VariantConcurrency(self.hosting),
+            "lambda:function:ProvisionedConcurrency": AliasConcurrency(),
+        }
         self.autoscaling = Autoscaling(
-            lambda scope, namespace, resource_id: self.scalable[namespace].exists(scope, resource_id), self.clock
+            lambda scope, dimension, resource_id: self.scalable[dimension].exists(scope, resource_id), self.clock
         )
         self.alarms = Alarms(self.clock)
         self.scaler = Scaler(self.autoscaling.service.records, self.scalable, self.alarms, self.clock)

@@ -15,7 +15,10 @@ from local.scaler import schedule
 from local.scaling.policy import TargetTracking
 from local.scaling.schedule import ScheduleError
 
-NAMESPACES = {"sagemaker": "SageMakerEndpoint", "lambda": "LambdaConcurrency"}
+DIMENSIONS = {
+    "sagemaker": ("sagemaker:variant:DesiredInstanceCount", "sagemaker:variant:DesiredProvisionedConcurrency"),
+    "lambda": ("lambda:function:ProvisionedConcurrency",),
+}
 SUSPENDABLE = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
 # Whether the resource that a target names exists; asked at registration.
 Exists = Callable[[Scope, str, str], bool]
@@ -78,15 +81,19 @@ class Autoscaling:
         params, key = call.params, target_key(call.params)
         existing = self.service.records.get(call.scope, "ScalableTarget", key)
         namespace = params["ServiceNamespace"]
-        if namespace not in NAMESPACES:
+        if namespace not in DIMENSIONS:
             raise AwsError("ValidationException", f"Namespace {namespace} is not available in the embedded AWS.")
+        dimension = params["ScalableDimension"]
+        if dimension not in DIMENSIONS[namespace]:
+            text = f"The scalable dimension {dimension} of {namespace} is not available in the embedded AWS."
+            raise AwsError("ValidationException", text)
         document = {**(existing or {}), **{name: value for name, value in params.items() if name != "Tags"}}
         for name in ("MinCapacity", "MaxCapacity"):
             if name not in document:
                 raise AwsError("ValidationException", f"{name} is required to register a new scalable target.")
         if document["MinCapacity"] > document["MaxCapacity"]:
             raise AwsError("ValidationException", "Maximum capacity cannot be less than minimum capacity.")
-        if not self.exists(call.scope, namespace, params["ResourceId"]):
+        if not self.exists(call.scope, dimension, params["ResourceId"]):
             raise AwsError("ValidationException", f"{namespace} has no {params['ResourceId']} to scale.")
         identity = uuid.uuid4().hex
         role = f"{namespace}.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling"

@@ -69,6 +69,23 @@ def end_holding(variable: str) -> None:
         time.sleep(LOOK_EVERY_SECONDS)
 
 
+def tree_memory_kib(root: int) -> int:
+    """What a process and all below it have in memory; nothing once it is gone, or on a system without /proc."""
+    below: dict[int, list[int]] = {}
+    memory: dict[int, int] = {}
+    for folder in PROC.glob("[0-9]*"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+            _, parent, _, *rest = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()
+            below.setdefault(int(parent), []).append(int(folder.name))
+            memory[int(folder.name)] = int(rest[RESIDENT_PAGES]) * PAGE_KIB
+    total, waiting = 0, [root]
+    while waiting:
+        pid = waiting.pop()
+        total += memory.get(pid, 0)
+        waiting += below.get(pid, [])
+    return total
+
+
 def processor_seconds(pid: int) -> float:
     """What a process and its ended children have taken; nothing once it is gone, or on a system without /proc."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):

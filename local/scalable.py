@@ -1,4 +1,6 @@
-"""What Application Auto Scaling changes: an endpoint variant's instances, an alias's provisioned concurrency."""
+"""What Application Auto Scaling changes: an endpoint variant's instances or, where it is serverless, its provisioned
+concurrency; an alias's provisioned concurrency.
+"""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -49,6 +51,44 @@ class VariantInstances:
             if variant["VariantName"] == parts[3]:
                 # A serverless one has no instances to scale.
                 count = variant.get("InitialInstanceCount")
+                return None if count is None else int(count)
+        return None
+
+
+@dataclass(frozen=True)
+class VariantConcurrency:
+    """endpoint/NAME/variant/NAME of a serverless variant that has some."""
+
+    hosting: JsonService
+    capacity_name: ClassVar[str] = "desired provisioned concurrency"
+
+    def exists(self, scope: Scope, resource_id: str) -> bool:
+        return self._wanted(scope, resource_id) is not None
+
+    def capacity(self, scope: Scope, resource_id: str) -> int | None:
+        endpoint = self.hosting.records.get(scope, "Endpoint", resource_id.split("/")[1])
+        if endpoint is None or endpoint["EndpointStatus"] != "InService":
+            return None
+        return self._wanted(scope, resource_id)
+
+    def change(self, scope: Scope, resource_id: str, to: int) -> None:
+        _, name, _, variant = resource_id.split("/")
+        update = {"VariantName": variant, "ServerlessUpdateConfig": {"ProvisionedConcurrency": to}}
+        params = {"EndpointName": name, "DesiredWeightsAndCapacities": [update]}
+        self.hosting.call(Call("UpdateEndpointWeightsAndCapacities", params, scope, ServiceAuthority()))
+
+    def failure(self, scope: Scope, resource_id: str, to: int) -> str | None:
+        if self._wanted(scope, resource_id) == to:
+            return None
+        endpoint = self.hosting.records.get(scope, "Endpoint", resource_id.split("/")[1]) or {}
+        return str(endpoint.get("FailureReason") or "the endpoint was changed meanwhile")
+
+    def _wanted(self, scope: Scope, resource_id: str) -> int | None:
+        parts = resource_id.split("/")
+        found = self.hosting.records.get(scope, "Endpoint", parts[1]) if len(parts) == VARIANT_PARTS else None
+        for variant in found["_deployment"]["Variants"] if found else ():
+            if variant["VariantName"] == parts[3]:
+                count = (variant.get("ServerlessConfig") or {}).get("ProvisionedConcurrency")
                 return None if count is None else int(count)
         return None
 

@@ -189,10 +189,10 @@ class Scaler:
     # --- activities ----------------------------------------------------------------------------------------------
 
     def _capacity(self, scope: Scope, target: Document) -> int | None:
-        return self.resources[target["ServiceNamespace"]].capacity(scope, target["ResourceId"])
+        return self.resources[target["ScalableDimension"]].capacity(scope, target["ResourceId"])
 
     def _begin(self, scope: Scope, key: str, target: Document, change: Change, cause: str) -> None:
-        resource, namespace = self.resources[target["ServiceNamespace"]], target["ServiceNamespace"]
+        resource, namespace = self.resources[target["ScalableDimension"]], target["ServiceNamespace"]
         what = f"{resource.capacity_name} to {change.to}"
         activity = self._activity(scope, target, f"Setting {what}.", cause)
         try:
@@ -208,7 +208,7 @@ class Scaler:
         logger.info("%s: %s, %s", target["ResourceId"], what, cause)
 
     def _settle(self, scope: Scope, key: str, target: Document) -> None:
-        resource = self.resources[target["ServiceNamespace"]]
+        resource = self.resources[target["ScalableDimension"]]
         if resource.capacity(scope, target["ResourceId"]) is None:
             return
         activity, change = target["_activity"]["id"], Change(**target["_activity"]["change"])

@@ -21,6 +21,12 @@ PREDEFINED = {
         "Average",
         HIGH_RESOLUTION_SECONDS,
     ),
+    "SageMakerVariantProvisionedConcurrencyUtilization": (
+        "AWS/SageMaker",
+        "ServerlessProvisionedConcurrencyUtilization",
+        "Average",
+        60,
+    ),
     "LambdaProvisionedConcurrencyUtilization": ("AWS/Lambda", "ProvisionedConcurrencyUtilization", "Average", 60),
 }
 

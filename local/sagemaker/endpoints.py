@@ -376,6 +376,8 @@ class Endpoints:
                 continue
             for variant in list(fleet.variants.values()):
                 if isinstance(variant, Environments):
+                    if self.metrics.wants_memory((scope, name, variant.name)):
+                        self.metrics.memory((scope, name, variant.name), variant.memory_percents())
                     continue
                 key, working = (scope, name, variant.name), [one.outstanding for one in list(variant.instances)]
                 is_scaled = self.is_scaled(*key)

@@ -16,7 +16,18 @@ MINUTE = 60
 SAMPLE_SECONDS = 10
 # CloudWatch keeps points of less than a minute for three hours.
 KEEP_SAMPLES_SECONDS = 3 * 3600
-UNITS = dict.fromkeys(("ModelLatency", "OverheadLatency", "ModelSetupTime"), "Microseconds")
+INSTANCES_NAMESPACE = "/aws/sagemaker/Endpoints"
+UNITS = {
+    **dict.fromkeys(("ModelLatency", "OverheadLatency", "ModelSetupTime"), "Microseconds"),
+    **dict.fromkeys(
+        (
+            "ServerlessProvisionedConcurrencyExecutions",
+            "ServerlessProvisionedConcurrencyInvocations",
+            "ServerlessProvisionedConcurrencySpilloverInvocations",
+        ),
+        "Count",
+    ),
+}
 Key = tuple[Scope, str, str]
 
 
@@ -32,6 +43,9 @@ class Invocation:
     # Of a serverless variant alone: the requests under way, of those it may have, and how long a cold start took.
     share_of_concurrency: float | None = None
     setup_seconds: float | None = None
+    # And, where some of its environments are provisioned, how many of those there are for each request under way.
+    at_once: int = 0
+    provisioned: int = 0
 
 
 @dataclass
@@ -41,6 +55,8 @@ class InvocationMetrics:
     clock: Clock
     _open: dict[tuple[Key, int], dict[str, Counter[float]]] = field(default_factory=dict)
     _published: int | None = None
+    # The minute in which a variant's memory was last looked at.
+    _remembered: dict[Key, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def observe(self, scope: Scope, endpoint: str, seen: Invocation, total_seconds: float) -> None:
@@ -60,6 +76,14 @@ class InvocationMetrics:
             said["InvocationModelErrors"] = float(failed)
         else:
             said["ServerlessConcurrentExecutionsUtilization"] = _three_digits(seen.share_of_concurrency)
+        if seen.provisioned:
+            spilled = seen.at_once > seen.provisioned
+            said |= {
+                "ServerlessProvisionedConcurrencyExecutions": float(seen.at_once),
+                "ServerlessProvisionedConcurrencyUtilization": _three_digits(seen.at_once / seen.provisioned),
+                "ServerlessProvisionedConcurrencyInvocations": float(not spilled),
+                "ServerlessProvisionedConcurrencySpilloverInvocations": float(spilled),
+            }
         if seen.setup_seconds is not None:
             said["ModelSetupTime"] = _three_digits(seen.setup_seconds * 1e6)
         key = ((scope, endpoint, seen.variant), int(self.clock.now() // MINUTE))
@@ -82,6 +106,22 @@ class InvocationMetrics:
         for ((scope, endpoint, variant), minute), metrics in over.items():
             for metric, values in metrics.items():
                 self._put(scope, endpoint, variant, metric, minute * MINUTE, values)
+
+    def wants_memory(self, key: Key) -> bool:
+        """Once a minute."""
+        return self._remembered.get(key) != int(self.clock.now() // MINUTE)
+
+    def memory(self, key: Key, percents: list[float]) -> None:
+        """How full each environment of a serverless variant is."""
+        minute = int(self.clock.now() // MINUTE)
+        self._remembered[key] = minute
+        scope, endpoint, variant = key
+        dimensions = {"EndpointName": endpoint, "VariantName": variant}
+        values = Counter(_three_digits(one) for one in percents)
+        # Without an environment nothing is published.
+        joints_cloudwatch.publish(
+            scope, INSTANCES_NAMESPACE, "MemoryUtilization", "Percent", dimensions, minute * MINUTE, values
+        )
 
     def sample(self, key: Key, outstanding: list[int]) -> None:
         """How many requests each instance works on, every ten seconds."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from local import process_group
 from local.clock import Clock
 from local.json_service import AwsError
 from local.records import Document
@@ -70,6 +71,12 @@ class Environments(VariantFleet):
                 self.wanted = before
                 raise
 
+    def memory_percents(self) -> list[float]:
+        """Of the memory that each environment is given, what its processes have."""
+        with self.lock:
+            living, given_kib = [one.pid for one in self.instances if one.alive()], self.config["MemorySizeInMB"] * 1024
+        return [100 * process_group.tree_memory_kib(pid) / given_kib for pid in living]
+
     def reconfigure(self, config: Document) -> None:
         self.resize(provisioned(config))
         with self.lock:
@@ -102,6 +109,7 @@ class Environments(VariantFleet):
                 raise Throttled(self.name, limit)
             self._working += 1
             seen.share_of_concurrency = self._working / limit
+            seen.at_once, seen.provisioned = self._working, self.wanted
             return True
 
     def _free(self, tried: set[str]) -> Instance | None:

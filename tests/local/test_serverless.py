@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from botocore.exceptions import ClientError
 
-from local import joints_cloudwatch
+from local import joints_cloudwatch, process_group
 from local.clock import Clock
 from local.json_service import AwsError
 from local.records import Scope
@@ -359,3 +359,86 @@ def test_metrics_are_those_that_aws_has_of_serverless_endpoints(monkeypatch):
         "ModelSetupTime": ("Microseconds", Counter({2_000_000.0: 1})),
         "ServerlessConcurrentExecutionsUtilization": ("None", Counter({0.25: 1})),
     }
+
+
+def test_metrics_of_provisioned_concurrency_tell_what_spills_over(monkeypatch):
+    clock, told = Moved(), {}
+    monkeypatch.setattr(joints_cloudwatch, "publish", lambda *point: told.update({point[2]: (point[3], point[6])}))
+    metrics = InvocationMetrics(clock)
+    for working in (1, 3):
+        seen = Invocation("main", 1, 200, 0.5, share_of_concurrency=0.1, at_once=working, provisioned=2)
+        metrics.observe(Scope("000000000000", "us-east-1"), "endpoint", seen, 1.0)
+    clock.moment += 60
+    metrics.publish([])
+    found = {name: told[name] for name in told if name.startswith("ServerlessProvisioned")}
+    assert found == {
+        "ServerlessProvisionedConcurrencyExecutions": ("Count", Counter({1.0: 1, 3.0: 1})),
+        "ServerlessProvisionedConcurrencyUtilization": ("None", Counter({0.5: 1, 1.5: 1})),
+        "ServerlessProvisionedConcurrencyInvocations": ("Count", Counter({1.0: 1, 0.0: 1})),
+        "ServerlessProvisionedConcurrencySpilloverInvocations": ("Count", Counter({0.0: 1, 1.0: 1})),
+    }
+
+
+def test_memory_is_told_once_a_minute_in_percent_of_what_was_asked_for(monkeypatch):
+    clock, told = Moved(), []
+    monkeypatch.setattr(joints_cloudwatch, "publish", lambda *point: told.append(point))
+    metrics, key = InvocationMetrics(clock), (Scope("000000000000", "us-east-1"), "endpoint", "main")
+    assert metrics.wants_memory(key)
+    metrics.memory(key, [12.5])
+    assert not metrics.wants_memory(key)
+    assert told[0][1:4] == ("/aws/sagemaker/Endpoints", "MemoryUtilization", "Percent")
+    assert told[0][6] == Counter({12.5: 1})
+    clock.moment += 60
+    assert metrics.wants_memory(key)
+
+
+def test_an_environment_knows_how_full_it_is(embedded):
+    endpoint = serving(embedded, ProvisionedConcurrency=1)
+    used = process_group.tree_memory_kib(processes(embedded, endpoint)[0])
+    assert 1_000 < used < SIZE["MemorySizeInMB"] * 1024
+    assert process_group.tree_memory_kib(2**22 + 1) == 0
+
+
+@pytest.mark.xdist_group("scaling")
+def test_provisioned_concurrency_is_scaled_by_its_use(fast):
+    endpoint, scaling = serving(fast, ProvisionedConcurrency=1), fast.client("application-autoscaling")
+    target = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": f"endpoint/{endpoint}/variant/main",
+        "ScalableDimension": "sagemaker:variant:DesiredProvisionedConcurrency",
+    }
+    scaling.register_scalable_target(MinCapacity=1, MaxCapacity=2, **target)
+    metric = {"PredefinedMetricType": "SageMakerVariantProvisionedConcurrencyUtilization"}
+    tracking = {"TargetValue": 0.5, "PredefinedMetricSpecification": metric}
+    scaling.put_scaling_policy(
+        PolicyName="track",
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration=tracking,
+        **target,
+    )
+
+    def provisioned():
+        (found,) = fast.client("sagemaker").describe_endpoint(EndpointName=endpoint)["ProductionVariants"]
+        return found["CurrentServerlessConfig"]["ProvisionedConcurrency"]
+
+    for _ in range(600):
+        if provisioned() == 2:
+            break
+        fast.ask(endpoint)
+    assert provisioned() == 2
+    scaling.deregister_scalable_target(**target)
+    with pytest.raises(ClientError, match="has no endpoint"):
+        scaling.register_scalable_target(
+            MinCapacity=1, MaxCapacity=2, **{**target, "ScalableDimension": "sagemaker:variant:DesiredInstanceCount"}
+        )
+
+
+def test_a_dimension_that_nothing_here_has_is_refused_by_name(embedded):
+    with pytest.raises(ClientError, match="The scalable dimension sagemaker:inference-component:DesiredCopyCount"):
+        embedded.client("application-autoscaling").register_scalable_target(
+            ServiceNamespace="sagemaker",
+            ResourceId="inference-component/one",
+            ScalableDimension="sagemaker:inference-component:DesiredCopyCount",
+            MinCapacity=1,
+            MaxCapacity=2,
+        )
