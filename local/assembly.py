@@ -51,6 +51,7 @@ from local.embedded_metrics import EmbeddedMetrics
 from local.images import ImageRegistry
 from local.json_service import AwsError, HttpAnswer, JsonService, error_answer
 from local.lambda_metrics import LambdaMetrics
+from local.mail import Mail
 from local.network import authorization, interfaces
 from local.network.door import Door
 from local.network.flow_records import FlowRecords
@@ -97,7 +98,7 @@ AGE_EVERY_SECONDS = 3600
 # As often as the quickest alarms are judged, by the clock of the embedded AWS.
 SCALING_EVERY_SECONDS = 10
 PROVISION_EVERY_SECONDS = 2
-INTERRUPT_EVERY_SECONDS = 1
+LOOK_EVERY_SECONDS = 1
 DELIVER_LOGS_EVERY_SECONDS = 5
 logger = logging.getLogger("embedded-aws")
 
@@ -163,6 +164,7 @@ class Assembly:
         self._types_added = False
         self.roles = StackRoles(self._add_types)
         self.objects = ObjectCheck(settings.home)
+        self.mail = Mail(settings.home.mail, url)
         self.readings = Readings(self.clock)
         self.api_logs = ApiLogs(ApiMetrics(self.readings))
         self.digests = Digests(self.clock)
@@ -184,6 +186,7 @@ class Assembly:
         self.api_logs.install()
         pass_role.install()
         topics.install()
+        self.mail.install()
         rule_targets.install()
         self.alarms.install()
         EmbeddedMetrics(self.clock).install()
@@ -276,8 +279,9 @@ class Assembly:
         joints_cloudwatch.expire_log_events(now.timestamp())
         await lifecycle.apply(now)
 
-    async def _interrupt(self) -> None:
+    async def _look(self) -> None:
         self.interruptions.look()
+        self.mail.look()
 
     async def _provision(self) -> None:
         self.provisioned.fill()
@@ -290,7 +294,7 @@ class Assembly:
         self._upkeep = [
             asyncio.create_task(_every(AGE_EVERY_SECONDS, self._age)),
             asyncio.create_task(_every(self.clock.pause(SCALING_EVERY_SECONDS), self._scale)),
-            asyncio.create_task(_every(INTERRUPT_EVERY_SECONDS, self._interrupt)),
+            asyncio.create_task(_every(LOOK_EVERY_SECONDS, self._look)),
             asyncio.create_task(_every(PROVISION_EVERY_SECONDS, self._provision)),
             asyncio.create_task(_every(DELIVER_LOGS_EVERY_SECONDS, self.s3_access_log.deliver)),
             asyncio.create_task(_every(DELIVER_LOGS_EVERY_SECONDS, self.flow_records.deliver)),

@@ -81,6 +81,11 @@ class Home:
         return self.folder / "damaged.json"
 
     @property
+    def mail(self) -> Path:
+        """What topics would have sent, a file a message."""
+        return self.folder / "mail"
+
+    @property
     def log(self) -> Path:
         return self.folder / "server.log"
 

@@ -33,5 +33,4 @@ ACCEPTED_WITHOUT_EFFECT = (
     ),
     Inert("Tags for cost allocation, budgets", "nothing is billed here"),
     Inert("CloudWatch dashboards", "kept and described; nothing here draws them"),
-    Inert("Subscriptions by e-mail", "kept as if confirmed; no mail leaves this machine"),
 )

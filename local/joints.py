@@ -147,6 +147,7 @@ BESIDE = (
     "joints_events",
     "joints_lambda",
     "joints_s3",
+    "joints_sns",
 )
 
 Handler = Callable[[str, str, dict[str, str], bytes, dict[str, Any]], Awaitable[tuple[int, dict[str, str], bytes]]]

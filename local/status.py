@@ -35,6 +35,7 @@ def status(running: Running) -> dict[str, Any]:
         "not_isolated": facts.not_isolated,
         "memory_mb": memory_mb(facts.pid),
         "damaged_objects": [asdict(one) for one in damaged.read(running.home)],
+        "mails": {"folder": str(running.home.mail), "count": len(list(running.home.mail.glob("*.eml")))},
         **_contents(running),
         "accepted_without_effect": [asdict(inert) for inert in ACCEPTED_WITHOUT_EFFECT],
     }
@@ -178,6 +179,8 @@ def sentences(found: dict[str, Any]) -> list[str]:
     lines += [f"  function  {name}" for name in found["functions"]]
     for api in found["apis"]:
         lines.append(f"  API       {api['name']}: {api['url']} (in a browser: {api['browser_url']}/)")
+    if mails := found["mails"]["count"]:
+        lines.append(f"  mail      {mails} in {found['mails']['folder']}, of topics")
     lines.append("Accepted without effect:")
     lines += [f"  {inert['what']}: {inert['reason']}" for inert in found["accepted_without_effect"]]
     return lines
