@@ -47,7 +47,8 @@ def read_card(s3: Any, url: str, evaluation_url: str = "") -> Card:  # noqa: ANN
     evaluation = _document(s3, bucket, f"{folder}/{EVALUATION}") if folder else None
     if evaluation is None and evaluation_url:
         evaluation = _document(s3, *place(evaluation_url))
-    metadata = metadata or _inside(s3, bucket, key)
+    if metadata is None:
+        metadata = _inside(s3, bucket, key)
     refuse_foreign(metadata, f"{METADATA} of s3://{bucket}/{key}")
     return Card(metadata, evaluation)
 

@@ -108,7 +108,7 @@ class Box:
     def wake(self, says: Callable[[str], None]) -> None:
         """Running, and its agent there to be told something."""
         until = time.monotonic() + AWAKE_WITHIN_SECONDS
-        started = False
+        started, told = False, ""
         while True:
             state = self.described()["State"]["Name"]
             if state == "stopped" and not started:
@@ -119,6 +119,9 @@ class Box:
                 raise OperatorError(f"The box {self.id} is {state}: deploy the workbench stack again.")
             elif state == "running" and self._is_online():
                 return
+            if state != told and state in ("pending", "running"):
+                told = state
+                says(f"The box {self.id} is {state}; its agent has yet to report.")
             if time.monotonic() > until:
                 raise NotReached(
                     f"The box {self.id} is {state}, and Systems Manager has not heard of its agent for "

@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         for row in rows:
             console.print(f"{row.kind}: {row.name} on {row.instances}", markup=False)
             if row.held_out:
-                console.print(f"  on the test pictures: {row.held_out.told()}", markup=False)
+                console.print(f"  on the test pictures: {row.held_out.how()}", markup=False)
         console.print(footnote, markup=False)
         console.print(f"The report: {place}" if place else "--report FILE draws their learning curves.")
 

@@ -3,8 +3,9 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
-from ops.work.drawing import COLOURS, INK, PALE, dot, line, svg, text
+from ops.work.drawing import INK, PALE, dot, line, stroke, svg, text
 
 WIDTH, HEIGHT = 640.0, 340.0
 LEFT, RIGHT, TOP, BOTTOM = 56.0, 16.0, 34.0, 44.0
@@ -53,10 +54,13 @@ def learning_curves(curves: Sequence[Curve], *, title: str) -> str:
         parts.append(text(x(epoch), HEIGHT - BOTTOM + 18, f"{epoch}", size=11, anchor="middle"))
     parts.append(text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, "epoch", size=12, anchor="middle", colour=INK))
     for number, curve in enumerate(curves):
-        colour = COLOURS[number % len(COLOURS)]
+        if not curve.points:
+            continue
+        colour, dashes = stroke(number)
         seen = [(x(epoch), y(value)) for epoch, value in curve.points]
-        parts.append(line(seen, colour=colour, width=2, dashed=number >= len(COLOURS)))
+        parts += [f"<g><title>{escape(curve.name)}</title>", line(seen, colour=colour, width=2, dashes=dashes)]
         parts += [dot(*point, colour=colour) for point in (seen if len(seen) <= DOTTED else seen[-1:])]
+        parts.append("</g>")
     return svg(WIDTH, HEIGHT, *parts, title=title)
 
 

@@ -6,6 +6,8 @@ from html import escape
 # Okabe and Ito's.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#f0e442")
 INK, PALE, PAPER = "#222222", "#cccccc", "#ffffff"
+# When all colours are taken they come again, broken in another way each time.
+DASHES = ("", "7 4", "2 3", "9 3 2 3")
 FONT = "font-family='system-ui, sans-serif'"
 
 
@@ -38,10 +40,15 @@ def text(
     )
 
 
-def line(points: Sequence[tuple[float, float]], *, colour: str = INK, width: float = 1.0, dashed: bool = False) -> str:
+def line(points: Sequence[tuple[float, float]], *, colour: str = INK, width: float = 1.0, dashes: str = "") -> str:
     listed = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    dashes = " stroke-dasharray='5 4'" if dashed else ""
+    dashes = f" stroke-dasharray='{dashes}'" if dashes else ""
     return f"<polyline points='{listed}' fill='none' stroke='{colour}' stroke-width='{width:g}'{dashes}/>"
+
+
+def stroke(number: int) -> tuple[str, str]:
+    """Colour and dashes of the one of many, counted from 0."""
+    return COLOURS[number % len(COLOURS)], DASHES[number // len(COLOURS) % len(DASHES)]
 
 
 def dot(x: float, y: float, *, colour: str, radius: float = 3.0) -> str:

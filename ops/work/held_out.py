@@ -26,12 +26,18 @@ class HeldOut:
     dollars: float | None = None
 
     def told(self) -> str:
+        """Whatever there is to say."""
         if self.accuracy is None or self.macro_f1 is None:
-            return f"not known, {self.remark}"
-        by = "a job that SageMaker remembers no more"
-        if self.job is not None:
-            by = f"{self.job}, {self.billed_seconds or 0:.0f} s billed, {dollars(self.dollars, 4)} USD"
-        return f"accuracy {self.accuracy:.4f}, macro-F1 {self.macro_f1:.4f}, scored by {by}"
+            return self.how()
+        return f"accuracy {self.accuracy:.4f}, macro-F1 {self.macro_f1:.4f}, {self.how()}"
+
+    def how(self) -> str:
+        """It came about, or why it did not."""
+        if self.accuracy is None:
+            return f"not known: {self.remark}"
+        if self.job is None:
+            return "scored by a job that SageMaker remembers no more"
+        return f"scored by {self.job}, {self.billed_seconds or 0:.0f} s billed, {dollars(self.dollars, 4)} USD"
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

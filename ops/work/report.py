@@ -7,19 +7,27 @@ from typing import Protocol
 
 from ops.prices import UNPRICED, dollars
 from ops.work.curves import Curve, learning_curves
-from ops.work.drawing import COLOURS
+from ops.work.drawing import PAPER, line, stroke
 
 STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; color: #222; margin: 2rem auto; max-width: 72rem; padding: 0 1rem }
+:root { color-scheme: light dark }
+body { font: 15px/1.45 system-ui, sans-serif; color: #222; background: #fff; max-width: 72rem; margin: 2rem auto;
+  padding: 0 1rem }
 table { border-collapse: collapse; width: 100% } th, td { padding: .4rem .7rem; border-bottom: 1px solid #ddd }
 th { text-align: left; border-bottom: 2px solid #222; vertical-align: bottom }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums }
 .name { color: #666; font-size: .85em; overflow-wrap: anywhere }
-.swatch { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .5em }
+.on { white-space: nowrap }
+.swatch { width: 28px; height: 12px; margin-right: .5em; border-radius: 3px }
 .best { font-weight: bold }
 figure { display: inline-block; margin: 1rem 1rem 0 0; width: 33rem; max-width: 100% }
 svg { max-width: 100%; height: auto }
 footer { color: #666; font-size: .85em; margin-top: 1.5rem }
+@media (prefers-color-scheme: dark) {
+  body { color: #e6e6e6; background: #17191c } th { border-color: #e6e6e6 } td { border-color: #3a3d42 }
+  .name, footer { color: #a8adb5 } figure svg { border-radius: 6px }
+}
+@media print { tr, figure { break-inside: avoid } }
 """
 HEADINGS = ("validation accuracy", "test accuracy", "macro-F1", "wall time", "billed seconds", "USD")
 PLOTS = (
@@ -53,6 +61,12 @@ class Row(Protocol):
     def dollars(self) -> float | None: ...
     @property
     def epochs(self) -> list[dict[str, float]]: ...
+    @property
+    def held_out(self) -> "Told | None": ...
+
+
+class Told(Protocol):
+    def how(self) -> str: ...
 
 
 def page(rows: Sequence[Row], *, stage: str, footnote: str) -> str:
@@ -71,13 +85,16 @@ def page(rows: Sequence[Row], *, stage: str, footnote: str) -> str:
 {body}
 </tbody></table>
 {figures}{missing}
-<footer>Written {datetime.now(UTC):%Y-%m-%d %H:%M} UTC. Bold: the best of its column. {escape(footnote)}.</footer>
+<footer>Written {datetime.now(UTC):%Y-%m-%d %H:%M} UTC. Bold: the best of its column. {escape(footnote)}</footer>
 </body></html>
 """
 
 
 def _curves(rows: Sequence[Row], name: str) -> list[Curve]:
-    return [Curve(row.kind, [(one["epoch"], one[name]) for one in row.epochs if name in one]) for row in rows]
+    return [
+        Curve(f"{row.kind}: {row.name}", [(one["epoch"], one[name]) for one in row.epochs if name in one])
+        for row in rows
+    ]
 
 
 def _row(row: Row, rows: Sequence[Row], number: int) -> str:
@@ -89,21 +106,30 @@ def _row(row: Row, rows: Sequence[Row], number: int) -> str:
         _least([one.billed_seconds for one in rows], number, lambda value: f"{value:.0f}", "-"),
         _least([one.dollars for one in rows], number, lambda value: dollars(value, 4), UNPRICED),
     ]
-    swatch = f"<span class='swatch' style='background:{COLOURS[number % len(COLOURS)]}'></span>"
-    name = f"{swatch}{escape(row.kind)}<div class='name'>{escape(row.name)}</div>"
-    return f"<tr><td>{name}</td><td>{escape(row.instances)}</td>{''.join(cells)}</tr>"
+    colour, dashes = stroke(number)
+    drawn = line([(2, 6), (26, 6)], colour=colour, width=3, dashes=dashes)
+    swatch = f"<svg class='swatch' viewBox='0 0 28 12'><rect width='28' height='12' fill='{PAPER}'/>{drawn}</svg>"
+    told = [row.name, *([f"on the test pictures: {row.held_out.how()}"] if row.held_out else [])]
+    below = "".join(f"<div class='name'>{escape(one)}</div>" for one in told)
+    on = f"<td class='on'>{escape(row.instances)}</td>"
+    return f"<tr><td>{swatch}{escape(row.kind)}{below}</td>{on}{''.join(cells)}</tr>"
 
 
 def _share(values: Sequence[float | None], number: int) -> str:
     known = [value for value in values if value is not None]
     value = values[number]
-    return _cell("-" if value is None else f"{value:.4f}", best=value is not None and value == max(known))
+    return _cell("-" if value is None else f"{value:.4f}", best=value == max(known, default=None) and _differ(known))
 
 
 def _least(values: Sequence[float | None], number: int, said: "Say", missing: str) -> str:
     known = [value for value in values if value is not None]
     value = values[number]
-    return _cell(missing if value is None else said(value), best=value is not None and value == min(known))
+    return _cell(missing if value is None else said(value), best=value == min(known, default=None) and _differ(known))
+
+
+def _differ(known: Sequence[float]) -> bool:
+    """Where all are alike, none is best."""
+    return len(set(known)) > 1
 
 
 def _cell(said: str, *, best: bool) -> str:

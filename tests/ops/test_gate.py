@@ -1,13 +1,17 @@
 """The gate before a promotion: who passes it, who does not, and in which words."""
 
+import io
+import json
 from dataclasses import replace
 
 import pytest
+from botocore.exceptions import ClientError
 
 from config.load import parse_stage
 from ops.account import Account
+from ops.errors import OperatorError
 from ops.models import gate
-from ops.models.card import Card
+from ops.models.card import Card, read_card
 from ops.models.gate import judge
 from ops.models.registry import Version
 from ops.stage import Stage
@@ -113,3 +117,25 @@ def test_scores_that_nobody_knows_hold_the_gate(judged):
     said = judged(unknown, card())
     assert not said.passes
     assert "no accuracy and no macro_f1 of both models" in said.sentence
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [
+        ({}, "has no `labels`"),
+        ({"labels": "ab"}, "has no `labels`"),
+        ({"labels": ["a", 1]}, "has no `labels`"),
+        ({"labels": ["a", "b"], "metrics": [1]}, "`metrics` is no object"),
+        ({"labels": ["a", "b"], "metrics": {"test": 0.9}}, "`metrics.test` is no object"),
+        ({"labels": ["a", "b"], "data": "s3://x"}, "`data` is no object"),
+    ],
+)
+def test_a_model_json_of_somebody_elses_is_a_sentence(metadata, said):
+    class S3:
+        def get_object(self, Bucket, Key):
+            if Key.endswith("evaluation.json"):
+                raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
+            return {"Body": io.BytesIO(json.dumps(metadata).encode())}
+
+    with pytest.raises(OperatorError, match=f"model.json of s3://b/models/x/model.tar.gz.* {said}.*docs/artefact.md"):
+        read_card(S3(), "s3://b/models/x/model.tar.gz")

@@ -280,3 +280,15 @@ def test_setting_reaches_its_place(changed, key, value, kind, where):
 
 def test_warning_names_what_spot_needs():
     assert "aws kms create-grant" in variants.warnings(workbench__box__market="spot")
+
+
+def test_box_reads_the_weights_that_the_stage_begins_from_and_no_others(both):
+    weights = {"key": "weights/resnet50.pth", "sha256": "0" * 64}
+    (role,) = [
+        one
+        for name, one in synth.resources(workbench(training__weights=weights), "AWS::IAM::Role").items()
+        if name.startswith("BoxRole")
+    ]
+    statements = {one["Sid"]: one for one in role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]}
+    assert plain(statements["ReadWeights"]["Resource"]) == "<data:Bucket.Arn>/weights/resnet50.pth"
+    assert "ReadWeights" not in json.dumps(both)

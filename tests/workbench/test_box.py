@@ -17,6 +17,7 @@ from workbench import box
 
 pytestmark = pytest.mark.xdist_group("workbench")
 ROOT = source_folders.ROOT
+SETTINGS = box.Settings("b", "us-east-1", "c", Path("/nowhere"), 30)
 # An instance's own of the embedded AWS: AWS's command line does not live beside our other requirements.
 AWS = """#!/bin/sh
 PYTHONPATH='{root}' exec '{python}' -m local.sandbox.guest.commands aws "$@"
@@ -112,6 +113,61 @@ def test_data_that_is_not_there_is_a_sentence(trained):
     assert f"s3://{made.bucket}/dataset/dogs/ is empty; push a data set there" in done.stderr
 
 
+@pytest.fixture
+def told(tmp_path, monkeypatch):
+    """What `train` runs on a box whose AWS and whose Python only note what they were asked for."""
+    calls = []
+
+    def python(_folder, module, *words):
+        calls.append([module, *words])
+        if module == "training.artifact":
+            Path(words[1]).write_bytes(b"model")
+
+    monkeypatch.setattr(box, "python", python)
+    monkeypatch.setattr(box, "aws", lambda _settings, *words: calls.append(list(words)) or "")
+    monkeypatch.setattr(box, "install_missing", lambda: None)
+    monkeypatch.setattr(box, "fetch_code", lambda _: tmp_path)
+
+    def run(*words, splits=("train", "valid", "test")):
+        data = tmp_path / "data"
+        for name in splits:
+            (data / name).mkdir(parents=True)
+        monkeypatch.setattr(box, "fetch_data", lambda *_: data)
+        (tmp_path / "settings.json").write_text(json.dumps({**vars(SETTINGS), "folder": str(tmp_path / "work")}))
+        assert box.main(["--settings", str(tmp_path / "settings.json"), "train", "--data", "dogs", *words]) == 0
+        return {call[0]: call for call in calls}, tmp_path / "work"
+
+    return run
+
+
+def test_a_set_that_is_split_is_trained_on_as_it_is(told):
+    calls, _ = told("--epochs=3")
+    assert "training.prepare" not in calls
+    assert calls["training.train"][-1] == "--epochs=3"
+
+
+def test_a_set_that_is_not_split_is_split_by_the_trainings_seed(told):
+    calls, work = told("--seed=7", splits=("cat", "dog"))
+    assert calls["training.prepare"][-2:] == ["--seed", "7"]
+    train = calls["training.train"]
+    assert train[train.index("--test") + 1] == str(work / "prepared" / "test")
+    assert train[train.index("--seed") + 1] == "7"
+
+
+def test_weights_in_s3_are_fetched_and_begun_from(told):
+    calls, work = told("--weights=s3://b/weights/r.pth", "--weights-sha256=0")
+    assert calls["s3"][:2] == ["s3", "cp"]
+    train = calls["training.train"]
+    assert train[train.index("--weights") + 1] == str(work / "weights" / "r.pth")
+    assert train[-1] == "--weights-sha256=0"
+
+
+def test_weights_elsewhere_are_trainings_own_matter(told):
+    calls, _ = told("--weights=https://example.com/r-12345678.pth")
+    train = calls["training.train"]
+    assert train[train.index("--weights") + 1] == "https://example.com/r-12345678.pth"
+
+
 def test_failing_training_ends_in_a_sentence_before_anything_is_left(tmp_path):
     with pytest.raises(box.BoxError, match="json.tool failed, as it says above"):
         box.python(tmp_path, "json.tool", "no-such-file")
@@ -174,7 +230,6 @@ def test_notebooks_start_up_installs_the_timer(start_up):
     assert calls == ["daemon-reload", "enable --now whippet-idle.timer", "is-active whippet-idle.timer"]
 
 
-SETTINGS = box.Settings("b", "us-east-1", "c", Path("/nowhere"), 30)
 IDLE = box.Reading(load=0.05, logins=0, sessions=0, gpu_percent=0)
 
 

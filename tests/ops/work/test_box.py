@@ -1,5 +1,6 @@
 """The training box by Systems Manager, as only AWS can answer: asleep, not heard of, gone, commands that end badly."""
 
+import shlex
 from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
@@ -8,11 +9,15 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
+from config import StageConfig, load_stage
 from ops.errors import NotReached, OperatorError, WorkFailed
 from ops.prices import Prices
 from ops.work import box as boxes
+from ops.work import on_box
 from ops.work.box import Box
 from ops.work.on_box import follow, outcome, refuse
+from ops.work.train import refuse_local
+from tests.ops.work.pipeline import deployed
 from tests.ops.work.test_following import BEGAN, Logs
 
 KEYS = {"region_name": "us-east-1", "aws_access_key_id": "a", "aws_secret_access_key": "b"}
@@ -74,7 +79,11 @@ def test_a_stopped_box_is_started_once_and_waited_for(box, ec2, ssm):
     is_heard(ssm, "Online")
     told = []
     box.wake(told.append)
-    assert told == ["The box i-1 is stopped: it is started, and stops itself again when it has been idle."]
+    assert told == [
+        "The box i-1 is stopped: it is started, and stops itself again when it has been idle.",
+        "The box i-1 is pending; its agent has yet to report.",
+        "The box i-1 is running; its agent has yet to report.",
+    ]
     ec2.assert_no_pending_responses()
 
 
@@ -187,3 +196,36 @@ def test_what_the_box_is_cannot_be_wished():
     wished = SimpleNamespace(instances=None, instance_type="ml.m5.xlarge", spot=None)
     with pytest.raises(OperatorError, match="--instance-type does not go with --ec2: there is one box"):
         refuse(wished)
+
+
+def asked(monkeypatch, **settings_of_stage):
+    """The line that a box of a stage with these settings is sent, and how it is told to begin."""
+    found = load_stage("dev")[0].model_dump(by_alias=True, exclude_none=True)
+    found["training"] |= settings_of_stage
+    config = StageConfig.model_validate(found)
+    monkeypatch.setattr(on_box.Definition, "deployed", lambda *_: deployed(config))
+    monkeypatch.setattr(on_box, "prepared", lambda *_: SimpleNamespace(tuning="t"))
+    monkeypatch.setattr(on_box, "tuned_by", lambda *_: {"learning-rate": "0.5"})
+    told = SimpleNamespace(name="dev", config=config, client=lambda _: None, output=lambda *_: "whippet-train")
+    arguments = SimpleNamespace(set=["epochs=3"], tuned=None)
+    line, seconds = on_box.asked(told, arguments, SimpleNamespace(name="dogs"))
+    assert seconds == config.training.max_run_seconds
+    return shlex.split(line.removesuffix(" 2>&1"))
+
+
+def test_the_box_is_told_what_a_job_would_be_and_begins_from_what_the_run_found_best(monkeypatch):
+    words = asked(monkeypatch)
+    assert words[:3] == ["whippet-train", "--data", "dogs"]
+    assert {"--epochs=3", "--learning-rate=0.5", "--seed=1"} <= set(words)
+    assert not any("sagemaker" in word or word.startswith("--weights") for word in words)
+
+
+def test_the_box_begins_from_the_stages_weights(monkeypatch):
+    words = asked(monkeypatch, weights={"key": "weights/resnet50.pth", "sha256": "0" * 64})
+    assert {"--weights=s3://the-bucket/weights/resnet50.pth", f"--weights-sha256={'0' * 64}"} <= set(words)
+
+
+@pytest.mark.parametrize(("word", "told"), [("--weights", {"weights": "f"}), ("--out", {"out": "d"})])
+def test_what_only_a_training_here_heeds_is_not_passed_over(word, told):
+    with pytest.raises(OperatorError, match=f"{word} goes with --local alone"):
+        refuse_local(SimpleNamespace(**{"weights": None, "out": None, **told}))

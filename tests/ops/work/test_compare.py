@@ -1,5 +1,6 @@
 """Trainings side by side: each number where it belongs, and none that is not known."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -8,6 +9,7 @@ from rich.console import Console
 
 from ops.prices import Prices
 from ops.work.compare import FOOTNOTE, Row, cells, kind_of, row_of, table
+from ops.work.held_out import HeldOut
 from ops.work.jobs import TRAINING, TUNING, Job
 from ops.work.report import page
 from tests.ops.work.test_following import Logs
@@ -107,9 +109,27 @@ def test_the_table_fits_80_columns(capsys):
 def test_the_page_is_one_file_with_curves_and_marks_the_best():
     curve = [{"epoch": 1, "valid_accuracy": 0.4}, {"epoch": 2, "valid_accuracy": 0.8}]
     said = page([row("a", epochs=curve), row("<b>", valid_accuracy=0.9)], stage="dev", footnote=FOOTNOTE)
-    assert said.count("<svg") == 1
+    # The curves of validation, and a piece of its line beside each training.
+    assert said.count("<svg") == 1 + 2
     assert "<td class='n best'>0.9000</td>" in said
     assert "No log, and so no curve, of &lt;b&gt;." in said
     # Nothing is fetched: the one address is SVG's own namespace.
     assert "<script" not in said
     assert said.count("http") == said.count("http://www.w3.org/2000/svg")
+
+
+def test_where_all_are_alike_none_is_best():
+    assert "best'" not in page([row("a"), row("b")], stage="dev", footnote=FOOTNOTE)
+    assert "best'" not in page([row("a")], stage="dev", footnote=FOOTNOTE)
+
+
+def test_twenty_trainings_have_twenty_lines_that_can_be_told_apart():
+    curve = [{"epoch": 1, "valid_accuracy": 0.4}, {"epoch": 2, "valid_accuracy": 0.8}]
+    said = page([row(str(number), epochs=curve) for number in range(20)], stage="dev", footnote=FOOTNOTE)
+    lines = re.findall(r"stroke='(#\w+)' stroke-width='3'(?: stroke-dasharray='([^']+)')?", said)
+    assert len(set(lines)) == 20
+
+
+def test_how_a_score_came_about_stands_in_the_page():
+    told = HeldOut(0.5, 0.4, "", "score-1", 60.0, 0.0038)
+    assert "scored by score-1, 60 s billed, 0.0038 USD" in page([row(held_out=told)], stage="dev", footnote=FOOTNOTE)
