@@ -17,6 +17,8 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
         "message_dedup_id",
     ),
     "services.sns:_subscribe": ("params",),
+    "services.sns:_list_subscriptions": ("params",),
+    "services.sns:_list_subscriptions_by_topic": ("params",),
     "services.sns:_topic_by_arn_any_scope": ("topic_arn",),
     "services.sns:_resolve_message_for_protocol": ("message", "message_structure", "protocol"),
     "services.sns:_matches_filter_policy": ("sub", "message_attributes", "message"),
@@ -63,16 +65,17 @@ def wrap_fanout(told: Callable[[str, list[tuple[Subscription, str]], str], None]
     wrap("services.sns:_fanout", fanout)
 
 
-def wrap_subscribe(wrapper: Callable[[Callable[[Foreign], Foreign], Foreign], Foreign]) -> None:
-    wrap("services.sns:_subscribe", wrapper)
+def wrap_call(name: str, wrapper: Callable[[Callable[[Foreign], Foreign], Foreign], Foreign]) -> None:
+    """Put `wrapper(original, params)` in the place of a call about subscriptions."""
+    wrap(f"services.sns:{name}", wrapper)
 
 
-def as_pending(answer: Foreign) -> Foreign:
-    """Subscribe's answer, which on AWS names no ARN before the subscription is confirmed."""
+def without_arns(answer: Foreign, instead: str) -> Foreign:
+    """As AWS has it, which names no ARN before a subscription is confirmed."""
     status, headers, body = answer
     text = body.decode() if isinstance(body, bytes) else str(body)
     for topic in topics():
         for one in topic["subscriptions"]:
             if not one["confirmed"]:
-                text = text.replace(f">{one['arn']}<", ">pending confirmation<")
+                text = text.replace(f">{one['arn']}<", f">{instead}<")
     return status, headers, text.encode()

@@ -29,7 +29,9 @@ class Mail:
 
     def install(self) -> None:
         joints_sns.wrap_fanout(self._publish)
-        joints_sns.wrap_subscribe(self._subscribe)
+        joints_sns.wrap_call("_subscribe", self._subscribe)
+        for name in ("_list_subscriptions", "_list_subscriptions_by_topic"):
+            joints_sns.wrap_call(name, self._list)
 
     def look(self) -> None:
         """Ask those whose subscriptions are new, whoever made them."""
@@ -49,7 +51,11 @@ class Mail:
     def _subscribe(self, original: Callable[[Foreign], Foreign], params: Foreign) -> Foreign:
         answer = original(params)
         self.look()
-        return joints_sns.as_pending(answer)
+        return joints_sns.without_arns(answer, "pending confirmation")
+
+    def _list(self, original: Callable[[Foreign], Foreign], params: Foreign) -> Foreign:
+        self.look()
+        return joints_sns.without_arns(original(params), "PendingConfirmation")
 
     def _publish(self, topic: str, deliveries: list[tuple[dict[str, Any], str]], subject: str) -> None:
         """`deliveries`: the subscriptions that the message is for, and it as each is to have it."""

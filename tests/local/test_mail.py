@@ -42,6 +42,8 @@ def test_a_subscription_asks_first_and_then_gets_what_is_published(embedded):
     sns, topic, receiver = embedded.client("sns"), topic_of(embedded), f"{fresh('me')}@example.com"
     made = sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=receiver)
     assert made["SubscriptionArn"] == "pending confirmation"
+    (kept,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    assert kept["SubscriptionArn"] == "PendingConfirmation"
     sns.publish(TopicArn=topic, Message="too early")
     (asked,) = mails(embedded, receiver)
     assert (asked["Subject"], asked["From"].split()[0]) == ("AWS Notification - Subscription Confirmation", "AWS")
