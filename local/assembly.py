@@ -22,6 +22,7 @@ from local import (
     lifecycle,
     pass_role,
     rule_targets,
+    stack_permissions,
     topics,
     web_identity,
 )
@@ -31,7 +32,7 @@ from local.api_metrics import ApiMetrics
 from local.authority import KeyAuthority
 from local.autoscaling import Autoscaling, is_scaled
 from local.clock import Clock
-from local.cloudformation import autoscaling_types, sagemaker_types
+from local.cloudformation import authority, autoscaling_types, sagemaker_types
 from local.cloudtrail import trail_type
 from local.cloudtrail.digest import Digests
 from local.cloudtrail.recorder import Recorder
@@ -219,6 +220,7 @@ class Assembly:
         if not self._types_added:
             self._types_added = True
             hardening.complete_cloudformation()
+            stack_permissions.install(authority)
             self.provisioned.complete_cloudformation()
             joints_cloudformation.know_update_policies()
             codedeploy_types.move_aliases_by_deployments(self.deployments)

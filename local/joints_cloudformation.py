@@ -23,6 +23,16 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
         "max_len",
         "seeded",
     ),
+    "services.cloudformation.custom_resource:invoke_custom_resource": (
+        "request_type",
+        "logical_id",
+        "props",
+        "stack_name",
+        "stack_id",
+        "resource_type",
+        "physical_id",
+        "old_props",
+    ),
     "services.cloudformation.engine:_evaluate_conditions": ("template", "params"),
     "services.cloudformation.engine:_intrinsic_references": ("value",),
     "services.cloudformation.engine:_resolve_refs": (
@@ -128,6 +138,41 @@ def keep_buckets_that_hold_objects() -> None:
         original(physical_id, properties)
 
     handler["delete"] = delete
+
+
+def ask_first(
+    create: Callable[[str, str, Mapping[str, Any], str], None],
+    update: Callable[[str, str, Mapping[str, Any], Mapping[str, Any]], None],
+    delete: Callable[[str, str, Mapping[str, Any]], None],
+    call: Callable[[Mapping[str, Any]], None],
+) -> None:
+    """Before each type's own create, update and delete, and before a custom resource's function is called."""
+    provisioners = _module("services.cloudformation.provisioners")
+
+    def asking(question: Callable[..., Any], parts: int, original: Callable[..., Any], *before: str) -> Any:  # noqa: ANN401
+        def provision(*args: Any, **more: Any) -> Any:  # noqa: ANN401 - MiniStack's handler
+            question(*before, *args[:parts])
+            return original(*args, **more)
+
+        return provision
+
+    questions: dict[str, tuple[Callable[..., Any], int]] = {
+        "create": (create, 3),
+        "update": (update, 3),
+        "delete": (delete, 2),
+    }
+    for kind, handler in provisioners._RESOURCE_HANDLERS.items():
+        for verb, (question, parts) in questions.items():
+            if verb in handler:
+                handler[verb] = asking(question, parts, handler[verb], kind)
+    custom = _module("services.cloudformation.custom_resource")
+    original = custom.invoke_custom_resource
+
+    def invoke(request: str, logical_id: str, properties: Mapping[str, Any], *args: Any, **more: Any) -> Any:  # noqa: ANN401
+        call(properties)
+        return original(request, logical_id, properties, *args, **more)
+
+    custom.invoke_custom_resource = invoke
 
 
 def name_parameters_as_aws_does() -> None:

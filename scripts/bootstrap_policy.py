@@ -60,8 +60,8 @@ NARROWED = {
     "s3": ["arn:aws:s3:::{project}-*"],
     "lambda": ["arn:aws:lambda:*:*:function:{project}-*"],
 }
-# IAM actions on what has no name of ours.
-PROVIDERS = re.compile(r"OpenIDConnectProvider")
+# Actions on what has no name of ours: in IAM, and in Lambda, where a mapping is known by its function.
+PROVIDERS, MAPPINGS = re.compile(r"OpenIDConnectProvider"), re.compile(r"(Create|Update|Delete)EventSourceMapping")
 ASSETS = "arn:aws:s3:::cdk-*-assets-*"
 
 
@@ -102,6 +102,8 @@ def statements(project: str) -> Iterator[dict[str, Any]]:
     wanted -= passing | assets | linked | CRYPTOGRAPHY
     by_service: dict[str, set[str]] = {}
     reads = {one for one in wanted if READS.match(one.split(":")[1])}
+    mappings = {one for one in wanted - reads if MAPPINGS.search(one)}
+    wanted -= mappings
     for action in sorted(wanted - reads):
         by_service.setdefault(action.split(":")[0], set()).add(action)
     for service, changing in by_service.items():
@@ -111,6 +113,8 @@ def statements(project: str) -> Iterator[dict[str, Any]]:
         if apart:
             provider = "arn:aws:iam::*:oidc-provider/token.actions.githubusercontent.com"
             yield _allow("ChangeGitHubProvider", apart, [provider])
+    own = {"ArnLike": {"lambda:FunctionArn": NARROWED["lambda"][0].format(project=project)}}
+    yield _allow("ChangeOwnEventSources", mappings, ["*"], own)
     yield _allow("Read", reads, ["*"])
     yield _allow("ReadAssets", assets, [f"{ASSETS}/*"])
     version = ["arn:aws:ssm:*:*:parameter/cdk-bootstrap/*"]
