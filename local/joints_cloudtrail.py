@@ -12,7 +12,7 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
     "app:_dispatch_service_request": ("method", "path", "headers", "body", "query_params", "request_id"),
     "app:_handle_s3_vhost_request": ("host", "path", "method", "headers", "body", "query_params"),
     "app:_routing_params": ("method", "path", "headers", "body", "query_params"),
-    "core.router:detect_service": ("method", "path", "headers", "query_params"),
+    "app:detect_service": ("method", "path", "headers", "query_params"),
     "services.cloudtrail:_create_trail": ("body",),
     "services.cloudtrail:_update_trail": ("body",),
     "services.cloudtrail:_put_event_selectors": ("body",),
@@ -61,11 +61,12 @@ def trail(arn: str) -> dict[str, Any] | None:
     return next((one.record for one in trails() if one.arn == arn), None)
 
 
-def service_and_query(
+def query_of(
     method: str, path: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, Any]
-) -> tuple[str, dict[str, Any]]:
-    params = _module("app")._routing_params(method, path, headers, body, query)
-    return str(_module("core.router").detect_service(method, path, headers, params)), params
+) -> Mapping[str, Any]:
+    """With the parameters that a form brings in its body."""
+    found: Mapping[str, Any] = _module("app")._routing_params(method, path, headers, body, query)
+    return found
 
 
 def iam_name(  # noqa: PLR0917 - a request

@@ -4,6 +4,7 @@ What a service does in this process for a caller (CloudFormation's types, KMS be
 """
 
 import asyncio
+import contextvars
 import json
 import logging
 from collections import deque
@@ -24,6 +25,8 @@ WAITING_LIMIT = 50_000
 # Beyond this CloudTrail begins another file.
 FILE_RECORDS = 5000
 logger = logging.getLogger("embedded-aws.cloudtrail")
+# Whom MiniStack takes the request under way for: finding that out takes it longer than all else here.
+_service: contextvars.ContextVar[str] = contextvars.ContextVar("cloudtrail_service", default="")
 
 
 class Recorder:
@@ -33,6 +36,7 @@ class Recorder:
         self._delivering = asyncio.Lock()
 
     def install(self) -> None:
+        joints.wrap("app:detect_service", _note_the_service)
         joints.wrap("app:_dispatch_service_request", self._answer)
         joints.wrap("app:_handle_s3_vhost_request", self._answer_bucket)
 
@@ -46,9 +50,14 @@ class Recorder:
         query: Mapping[str, Foreign],
         request_id: str,
     ) -> Foreign:
-        answer = await original(method, path, headers, body, query, request_id)
-        if not path.startswith("/_"):
-            service, params = joints_cloudtrail.service_and_query(method, path, headers, body, query)
+        token = _service.set("")
+        try:
+            answer = await original(method, path, headers, body, query, request_id)
+            service = _service.get()
+        finally:
+            _service.reset(token)
+        if service and not path.startswith("/_"):
+            params = joints_cloudtrail.query_of(method, path, headers, body, query)
             self._see(service, method, path, headers, params, body, answer, request_id)
         return answer
 
@@ -132,6 +141,12 @@ class Recorder:
         trail.record.pop("_LatestDeliveryError", None)
         trail.record["_LatestDeliveryTime"] = now.timestamp()
         self._digests.note(trail, file)
+
+
+def _note_the_service(original: Foreign, *request: Foreign) -> Foreign:
+    found = original(*request)
+    _service.set(found)
+    return found
 
 
 def _lookup_entry(event: Event) -> dict[str, Any]:

@@ -172,6 +172,11 @@ def place(fast):
     assert place.create() == "CREATE_COMPLETE", place.reason()
     yield place
     place.cloudformation.delete_stack(StackName=place.stack)
+    for _ in range(100):
+        if place.arn not in [one["TrailARN"] for one in fast.client("cloudtrail").list_trails()["Trails"]]:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the trail outlived its stack")
 
 
 def test_a_trail_has_calls_of_management_and_of_the_data_that_it_watches(fast, place):
