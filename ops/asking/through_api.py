@@ -18,7 +18,7 @@ from ops.errors import NotReached
 OK, CREATED, ACCEPTED = 200, 201, 202
 UNAUTHORIZED, FORBIDDEN = 401, 403
 SLOW_DOWN = (429, 503)
-TRIES, FIRST_WAIT_SECONDS = 6, 0.5
+TRIES, FIRST_WAIT_SECONDS = 6, 0.25
 JSON = {"Content-Type": "application/json"}
 STALE = (ConnectionResetError, BrokenPipeError, http.client.RemoteDisconnected)
 
@@ -57,11 +57,13 @@ class ThroughApi:
 
     def _patiently(self, picture: Picture) -> Reply:
         """Throttled, it is asked again, each time after a longer wait with jitter, as botocore does for the others."""
-        for number in range(TRIES):
-            reply = self._predicted(picture)
+        reply = self._predicted(picture)
+        for number in range(1, TRIES):
             if reply.status not in SLOW_DOWN:
                 break
-            time.sleep(random.uniform(0, FIRST_WAIT_SECONDS * 2**number))  # noqa: S311 - no secret
+            # Half of it at least: many that wait a moment only would be too many again.
+            time.sleep(FIRST_WAIT_SECONDS * 2**number * random.uniform(0.5, 1))  # noqa: S311 - no secret
+            reply = self._predicted(picture)
         return reply
 
     def _predicted(self, picture: Picture) -> Reply:

@@ -1,9 +1,11 @@
 """Preflight: each fault with its remedy, and what AWS does not answer as unknown rather than well."""
 
+from argparse import Namespace
 from datetime import UTC, datetime
 
 import pytest
 
+from ops.stage import Stage
 from ops.watch.doctor import examination, tools
 from ops.watch.doctor.ground import bootstrap, caller, github, service_roles, zones
 from ops.watch.doctor.needs import needs_of, vcpu_quota
@@ -73,8 +75,9 @@ def offered(values):
     return {"Quotas": listed}
 
 
-def with_quotas(monkeypatch, own):
-    stage, script = scripted(monkeypatch, workbench__box__enabled=False)
+def with_quotas(monkeypatch, own, *, notebook=False):
+    more = {"workbench__notebook__enabled": True} if notebook else {}
+    stage, script = scripted(monkeypatch, workbench__box__enabled=False, **more)
     asked = {"ServiceCode": "sagemaker"}
     script.says("service-quotas", "list_aws_default_service_quotas", offered(dict.fromkeys(QUOTAS, 0.0)), asked)
     script.says("service-quotas", "list_service_quotas", offered(own), asked)
@@ -91,6 +94,14 @@ def test_too_little_is_a_fault_with_the_command_that_asks_for_more(monkeypatch):
     )
     assert short.said == "2, of which the stage takes 4 (both fleets of an update, at most)"
     assert "--service-code sagemaker --quota-code L-0 --desired-value 4" in short.remedy
+
+
+@pytest.mark.parametrize("name", QUOTAS)
+def test_each_quota_that_is_short_is_a_fault_with_its_own_command(monkeypatch, name):
+    number = list(QUOTAS).index(name)
+    short = [one for one in with_quotas(monkeypatch, QUOTAS | {name: 0}, notebook=True) if one.state == "fault"]
+    assert [one.what for one in short] == [f"quota {name}"]
+    assert f"--quota-code L-{number} --desired-value {QUOTAS[name]};" in short[0].remedy
 
 
 def test_where_the_account_has_no_quota_of_its_own_the_default_counts(monkeypatch):
@@ -239,6 +250,39 @@ def test_an_image_that_is_gone_is_a_fault(monkeypatch):
     (found,) = images(stage)
     assert found.state == "fault"
     assert "dkr.ecr.us-east-1.amazonaws.com/pytorch:" in found.said
+
+
+@pytest.mark.parametrize("code", ["ImageNotFoundException", "RepositoryNotFoundException"])
+def test_the_stages_own_image_that_is_not_there_is_a_fault_and_its_remedy_another(monkeypatch, code):
+    uri = "111122223333.dkr.ecr.us-east-1.amazonaws.com/serving:1"
+    stage, script = scripted(monkeypatch, image__source="uri", image__uri=uri)
+    script.says("ecr", "describe_images", {"imageDetails": [{"imageSizeInBytes": 5_000_000_000}]})
+    script.refuses("ecr", "describe_images", code)
+    training, own = images(stage)
+    assert (training.state, training.said) == ("well", "is there, 5.0 GB")
+    assert (own.what, own.state, own.remedy) == ("image.uri", "fault", "push it, or name one that is there")
+
+
+def test_weights_that_are_not_in_the_bucket_are_a_fault(monkeypatch):
+    weights = {"key": "weights/resnet50.pth", "sha256": "a" * 64}
+    stage, script = scripted(monkeypatch, {"data": {"BucketName": "b"}}, training__weights=weights)
+    script.refuses("s3", "head_object", "404")
+    assert [(one.what, one.state) for one in objects(stage)] == [
+        ("model.artifact", "well"),
+        ("training.weights.key", "fault"),
+    ]
+
+
+def test_a_model_that_may_not_be_read_is_unknown_and_the_doctor_does_not_call_that_ready(monkeypatch, capsys):
+    stage, script = scripted(monkeypatch, {"data": {"BucketName": "b"}}, model__artifact=KEY, model__version="7")
+    script.refuses("s3", "head_object", "403", "Forbidden")
+    monkeypatch.setattr(examination, "LOOKS", {"model and weights": objects})
+    monkeypatch.setattr(Stage, "open", lambda *_: stage)
+    monkeypatch.setattr(examination, "_warnings", lambda _: [])
+    assert examination.run(Namespace(stage="dev", stages=None, json=False)) == 3
+    said = capsys.readouterr().out
+    assert "unknown model and weights: These credentials may not call HeadObject: Forbidden" in said
+    assert "Ready, as far as was seen: 0 faults, 1 unknown, 0 notes, 0 well." in said
 
 
 def test_a_model_that_is_not_in_the_bucket_is_a_fault(monkeypatch):
