@@ -57,7 +57,7 @@ def held_out(stage: Stage, job: Job, *, start: bool | None, returning: str) -> H
     if found is not None:
         return _told(stage, scoring, found)
     if start is False:
-        return HeldOut(remark="it was not scored; without --no-score a short processing job does")
+        return HeldOut(remark="nobody has had it scored; without --no-score a short processing job does")
     remark = _why_not(scoring, again=bool(start))
     return HeldOut(remark=remark) if remark else _scored(stage, scoring, returning)
 

@@ -153,6 +153,13 @@ def test_trainings_stand_side_by_side(deployed, work, tmp_path):
     assert [row["kind"] for row in rows] == ["one instance", "several instances", "tuning's best of 2"]
     assert [len(row["epochs"]) for row in rows] == [2, 2, 2]
     assert rows[2]["dollars"] > rows[0]["dollars"] > 0
+    # Its trials saw no test picture: one job has scored the best, when the tuning ended, and no other is started.
+    assert all(0 <= row["test_accuracy"] <= 1 and 0 <= row["test_macro_f1"] <= 1 for row in rows)
+    scored = rows[2]["held_out"]
+    assert scored == work[2].json()["best"]["held_out"]
+    assert (scored["accuracy"], scored["macro_f1"]) == (rows[2]["test_accuracy"], rows[2]["test_macro_f1"])
+    assert scored["billed_seconds"] > 0
+    assert scored["dollars"] == pytest.approx(0.23 * scored["billed_seconds"] / 3600)
     assert (tmp_path / "r.html").read_text().count("<svg") == 4
     last = operate(deployed.environment, "compare", "--stage", "local", "--json").json()["rows"]
     assert {row["kind"] for row in last} >= {"one instance", "several instances"}
@@ -222,11 +229,37 @@ def test_the_same_code_trains_on_the_box_and_stands_beside_the_others(deployed, 
     assert said.status == 0, said.err
     found = said.json()
     assert {"test_accuracy", "test_macro_f1"} <= found["metrics"].keys()
+    assert re.fullmatch(rf"s3://{deployed.bucket}/models/[0-9a-f]{{64}}/model\.tar\.gz", found["model"])
     (row,) = operate(deployed.environment, "compare", found["name"], "--stage", "local", "--json").json()["rows"]
     assert (row["kind"], row["instances"], len(row["epochs"])) == ("box", "1 x m5.xlarge", 2)
     assert row["test_accuracy"] == found["metrics"]["test_accuracy"]
     again = operate(deployed.environment, "stop", found["name"], "--stage", "local")
     assert again.out == f"{found['name']} had ended already: Success.\n"
+
+
+@pytest.mark.slow
+def test_the_box_says_what_it_does_while_it_does_it_and_ctrl_c_leaves_it_at_it(deployed, data):
+    """On a set that is not split, which it splits itself."""
+    s3 = deployed.root.client("s3")
+    for picture in sorted(data.glob("*/*/*")):
+        key = f"dataset/unsplit/{picture.parent.name}/{picture.parent.parent.name}-{picture.name}"
+        s3.put_object(Bucket=deployed.bucket, Key=key, Body=picture.read_bytes())
+    s3.put_object(Bucket=deployed.bucket, Key="dataset/unsplit/manifest.json", Body=b"{}")
+    words = ["train", "--stage", "local", "--data", "unsplit", "--ec2", "--set", "epochs=5000", "--set", "batch_size=8"]
+    command = [sys.executable, "-m", "ops", *words]
+    process = subprocess.Popen(command, cwd=ROOT, env=deployed.environment, stderr=subprocess.PIPE, text=True)
+    for line in process.stderr:
+        if line.startswith("epoch=1 "):
+            break
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=LATEST_SECONDS)
+    assert process.returncode == 130
+    name = re.search(r"(\S+) goes on\.", said)[1]
+    assert f"python -m ops attach {name} --stage local" in said
+    listed = operate(deployed.environment, "jobs", "--stage", "local", "--json").json()
+    assert next(one["state"] for one in listed if one["name"] == name) == "InProgress"
+    stopped = operate(deployed.environment, "stop", name, "--stage", "local", "--json")
+    assert stopped.json() == {"name": name, "status": "Cancelled", "ran": True}
 
 
 @pytest.fixture
