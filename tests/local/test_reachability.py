@@ -334,6 +334,7 @@ def test_acl_that_lets_https_out_and_answers_in_is_a_way():
         ([entry(1, "allow", True)], "lets port 32768-60999 not in from com.amazonaws.us-east-1.s3"),
         ([entry(1, "allow", True), entry(2, "allow", False, (40000, 65535))], "32768-60999 not in from"),
         ([entry(2, "allow", True), entry(1, "deny", True, (443, 443)), entry(3, "allow", False)], "443 not out to"),
+        ([entry(1, "deny", False, (40000, 50000)), entry(2, "allow", True), entry(3, "allow", False)], "60999 not in"),
         ([entry(1, "allow", True, block="10.0.0.0/16"), entry(2, "allow", False)], "443 not out to"),
     ],
 )
