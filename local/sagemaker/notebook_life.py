@@ -16,6 +16,7 @@ from local.sagemaker.instance import LaunchFailed
 from local.sagemaker.keys import require_usable
 from local.sagemaker.names import SERVICE_PRINCIPAL, arn
 from local.sagemaker.notebook_machine import Ground, NotebookMachine, ScriptFailed
+from local.sandbox.turns import Turns
 
 logger = logging.getLogger("embedded-aws.notebooks")
 KIND, LIFECYCLE = "NotebookInstance", "NotebookInstanceLifecycleConfig"
@@ -31,6 +32,7 @@ class NotebookLife:
     def __init__(self, service: JsonService, home: Home, ground: Ground) -> None:
         self._service, self._home, self._ground = service, home, ground
         self._machines: dict[tuple[Scope, str], NotebookMachine] = {}
+        self._turns: dict[tuple[Scope, str], Turns] = {}
         self._lock = threading.Lock()
         self._closing = False
 
@@ -101,12 +103,17 @@ class NotebookLife:
         machine = self._machine(scope, name)
         self._settle(machine, meanwhile)
 
+        self._next(machine, work)
+
+    def _next(self, machine: NotebookMachine, work: Callable[[NotebookMachine], None]) -> None:
         def run() -> None:
-            with machine.changing, joints.scope(scope.account, scope.region):
+            with joints.scope(machine.place.account, machine.place.region):
                 if not self._closing:
                     work(machine)
 
-        threading.Thread(target=run, daemon=True, name=f"notebook-{name}").start()
+        with self._lock:
+            turns = self._turns.setdefault((machine.place, machine.identity), Turns(f"notebook-{machine.identity}"))
+        turns.add(run)
 
     def _bring_up(self, machine: NotebookMachine) -> None:
         record = self._record(machine.place, machine.identity)
@@ -143,10 +150,13 @@ class NotebookLife:
     def _watch(self, machine: NotebookMachine, first: "subprocess.Popen[bytes]") -> None:
         """One that goes down by itself is of no use any more."""
         first.wait()
-        with machine.changing:
-            if not self._closing and machine.is_up_by(first):
+
+        def fail(machine: NotebookMachine) -> None:
+            if machine.is_up_by(first):
                 machine.halt(0.0)
                 self._settle(machine, "Failed", "The notebook instance went down by itself.")
+
+        self._next(machine, fail)
 
     def _take_down(self, machine: NotebookMachine) -> None:
         machine.halt(GRACE_SECONDS)
@@ -159,6 +169,7 @@ class NotebookLife:
         records.remove(scope, "Tags", arn(scope, KIND, name))
         with self._lock:
             self._machines.pop((scope, name), None)
+            self._turns.pop((scope, name), None)
         records.remove(scope, KIND, name)
 
     def _settle(self, machine: NotebookMachine, status: str, reason: str = "") -> None:

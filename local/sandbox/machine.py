@@ -54,8 +54,6 @@ class Sandbox:
     def __init__(self, place: Scope, identity: str, folder: Path, gateway: Mapping[str, str], clock: float) -> None:
         self.place, self.identity, self.folder = place, identity, folder
         self._gateway, self._clock = gateway, clock
-        # Held by whoever boots it or takes it down.
-        self.changing = threading.Lock()
         self._lock = threading.RLock()
         self._keys: RoleKeys | None = None
         self._metadata: MetadataService | None = None

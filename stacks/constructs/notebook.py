@@ -78,7 +78,7 @@ class Notebook(Construct):
             "Lifecycle",
             on_start=[
                 sagemaker.CfnNotebookInstanceLifecycleConfig.NotebookInstanceLifecycleHookProperty(
-                    content=Fn.base64(_on_start(config.idle_minutes, names, files))
+                    content=Fn.base64(on_start(config.idle_minutes, names, files))
                 )
             ],
         )
@@ -120,7 +120,8 @@ class Notebook(Construct):
         return group.security_group_id
 
 
-def _on_start(idle_minutes: int, names: Names, files: NotebookFiles | None) -> str:
+def on_start(idle_minutes: int, names: Names, files: NotebookFiles | None) -> str:
+    """The script of every start; without `files` it brings none."""
     script = (source_folders.WORKBENCH / "notebook_start.sh").read_text()
     program = (source_folders.WORKBENCH / "notebook_idle.py").read_text()
     gaps = {
