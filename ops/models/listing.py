@@ -65,6 +65,11 @@ def places_of(stage: Stage, serving: Live) -> dict[str, list[str]]:
     return found
 
 
+def status_word(status: str) -> str:
+    """As a person says it; --json has SageMaker's own."""
+    return STATUS.get(status, status.lower())
+
+
 def row(version: Version, card: Card | None, places: dict[str, list[str]]) -> dict[str, Any]:
     scores = card.scores if card else {}
     return {
@@ -124,7 +129,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     for one in rows:
         table.add_row(
             str(one["version"]),
-            STATUS.get(one["status"], one["status"].lower()),
+            status_word(one["status"]),
             scored(one["accuracy"]),
             scored(one["macro_f1"]),
             (one["data_sha256"] or "gone")[:HASH_SHOWN],

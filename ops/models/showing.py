@@ -12,7 +12,7 @@ from rich.text import Text
 from ops.console import answer
 from ops.models.card import Card, read_card
 from ops.models.card_page import page
-from ops.models.listing import places_of, row
+from ops.models.listing import places_of, row, status_word
 from ops.models.live import live
 from ops.models.registry import Registry, Version
 from ops.stage import Stage
@@ -88,7 +88,7 @@ def show(console: Console, data: dict[str, Any], html: Path | None) -> None:
             console.print(f"{name:<16} {value}", markup=False)
 
     scores, counted = data["scores"], data["data"] or {}
-    line("version", f"{data['version']} ({data['status']}), model {data['model_version']}")
+    line("version", f"{data['version']} ({status_word(data['status'])}), model {data['model_version']}")
     line("live", ", ".join(data["live"]) or "nowhere")
     approved = data["approved_by"] and f"{data['approved_by']} at {data['approved_at']}: {data['reason']}"
     line("approved by", approved)
