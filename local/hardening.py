@@ -29,8 +29,6 @@ SSE = "x-amz-server-side-encryption"
 SSE_KEY = f"{SSE}-aws-kms-key-id"
 # Routes and function URLs say for themselves who may call them.
 OPEN_TO_ANYBODY = ("execute-api:Invoke", "lambda:InvokeFunctionUrl")
-# A mail's link is opened without a signature: what it bears shows who opens it.
-BY_LINK = "sns:ConfirmSubscription"
 _throttles = Throttles()
 FORBIDDEN = (403, {"Content-Type": "application/json"}, b'{"message":"Forbidden"}')
 INTERNAL = (500, {"Content-Type": "application/json"}, b'{"message":"Internal Server Error"}')
@@ -119,8 +117,7 @@ def _enforce_encryption_too(  # noqa: PLR0917 - MiniStack's signature
     if not access_key_id and not joints.is_anonymous() and iam_action not in OPEN_TO_ANYBODY:
         # An Authorization header that is no signature: MiniStack takes its sender for root.
         return joints.missing_token()
-    by_link = iam_action == BY_LINK and joints.is_anonymous()
-    found = None if by_link else original(access_key_id, iam_action, service, region, resource_arn, service_context)
+    found = original(access_key_id, iam_action, service, region, resource_arn, service_context)
     if found is not None:
         return _granted(found, iam_action, service, resource_arn)
     if service != "s3":

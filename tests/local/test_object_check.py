@@ -78,17 +78,31 @@ def test_a_damaged_object_can_be_deleted(embedded):
         read(embedded, bucket)
 
 
-def test_one_that_was_put_in_parts_is_held_by_a_digest_of_its_own_even_after_a_new_description(embedded):
-    bucket, s3 = embedded.bucket(), embedded.client("s3")
-    upload = s3.create_multipart_upload(Bucket=bucket, Key="large")["UploadId"]
+def test_a_damaged_object_can_be_replaced_where_the_one_before_is_kept(embedded):
+    bucket, s3 = stored(embedded), embedded.client("s3")
+    flip(file_of(embedded, bucket, "pictures/dog"))
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    answer = s3.put_object(Bucket=bucket, Key="pictures/dog", Body=b"another")
+    assert answer["ResponseMetadata"]["RetryAttempts"] == 0
+    assert read(embedded, bucket) == b"another"
+
+
+def put_in_parts(embedded, bucket, key):
+    s3 = embedded.client("s3")
+    upload = s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
     parts = [
         {
             "PartNumber": number,
-            "ETag": s3.upload_part(Bucket=bucket, Key="large", UploadId=upload, PartNumber=number, Body=body)["ETag"],
+            "ETag": s3.upload_part(Bucket=bucket, Key=key, UploadId=upload, PartNumber=number, Body=body)["ETag"],
         }
         for number, body in ((1, bytes(PART)), (2, b"end"))
     ]
-    s3.complete_multipart_upload(Bucket=bucket, Key="large", UploadId=upload, MultipartUpload={"Parts": parts})
+    s3.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts})
+
+
+def test_one_that_was_put_in_parts_is_held_by_a_digest_of_its_own_even_after_a_new_description(embedded):
+    bucket, s3 = embedded.bucket(), embedded.client("s3")
+    put_in_parts(embedded, bucket, "large")
     s3.copy_object(Bucket=bucket, Key="copy", CopySource=f"{bucket}/large")
     s3.put_object_tagging(Bucket=bucket, Key="large", Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
     for key in ("large", "copy"):
@@ -122,6 +136,7 @@ def test_a_start_finds_what_was_damaged_meanwhile_and_status_names_it(tmp_path):
         bucket = first.bucket()
         for key in ("whole", "flipped", "short", "gone", "nameless"):
             first.put(bucket, key, b"fourteen bytes", ContentType="image/jpeg")
+        put_in_parts(first, bucket, "large")
         s3, versions = first.client("s3"), first.bucket()
         s3.put_bucket_versioning(Bucket=versions, VersioningConfiguration={"Status": "Enabled"})
         older, newer = (s3.put_object(Bucket=versions, Key="key", Body=body)["VersionId"] for body in (b"one", b"two"))
@@ -144,7 +159,10 @@ def test_a_start_finds_what_was_damaged_meanwhile_and_status_names_it(tmp_path):
         said = [line for line in sentences(status(second.running)) if line.startswith("  damaged ")]
         assert len(said) == len(named)
         assert read(second, bucket, "whole") == b"fourteen bytes"
-        for key in ("flipped", "short", "nameless"):
+        tags = {"TagSet": [{"Key": "a", "Value": "b"}]}
+        second.client("s3").put_object_tagging(Bucket=bucket, Key="large", Tagging=tags)
+        flip(place / "large")
+        for key in ("flipped", "short", "nameless", "large"):
             with pytest.raises(ClientError, match="is damaged"):
                 read(second, bucket, key)
         with pytest.raises(ClientError, match="is damaged"):
@@ -152,7 +170,7 @@ def test_a_start_finds_what_was_damaged_meanwhile_and_status_names_it(tmp_path):
         assert read(second, versions, "key", VersionId=newer) == b"two"
         with pytest.raises(ClientError, match="NoSuchKey"):
             read(second, bucket, "gone")
-        for key in ("flipped", "short", "gone", "nameless"):
+        for key in ("flipped", "short", "gone", "nameless", "large"):
             second.put(bucket, key, b"again")
         second.client("s3").delete_object(Bucket=versions, Key="key", VersionId=older)
         assert told(second) == []
