@@ -33,12 +33,11 @@ def test_canary_moves_a_share_and_then_the_rest():
     assert list(routing.steps(canary(10, 5))) == [routing.Step(0.1, 300), routing.Step(1.0, 0)]
 
 
-def test_linear_moves_equal_shares():
-    assert list(routing.steps(linear(40, 2))) == [
-        routing.Step(0.4, 120),
-        routing.Step(0.8, 120),
-        routing.Step(1.0, 0),
-    ]
+@pytest.mark.parametrize(("percent", "shares"), [(40, [0.4, 0.8, 1.0]), (25, [0.25, 0.5, 0.75, 1.0])])
+def test_linear_moves_equal_shares(percent, shares):
+    found = list(routing.steps(linear(percent, 2)))
+    assert [step.share for step in found] == shares
+    assert [step.wait_seconds for step in found] == [120.0] * (len(shares) - 1) + [0.0]
 
 
 def test_all_at_once_waits_for_nothing():
