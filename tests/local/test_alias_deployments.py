@@ -75,7 +75,7 @@ class Stack:
         self.policy = policy or {}
         self.cloudformation = embedded.client("cloudformation")
 
-    def template(self, number, broken=False):
+    def template(self, number, broken=False, behind=None):
         # A number in the name, as CDK has a hash there: a version is made once.
         made = f"Version{number}"
         watched = [{"Name": {"Ref": "Alarm"}}]
@@ -151,6 +151,8 @@ class Stack:
                 },
             },
         }
+        if behind:
+            resources["Behind"] = {"Type": behind, "DependsOn": "Alias"}
         return json.dumps({"Resources": resources})
 
     def create(self):
@@ -296,6 +298,15 @@ def test_a_role_that_may_not_shift_calls_fails_the_update(fast, stack, missing):
     assert newest["errorInformation"]["code"] == "IAM_ROLE_PERMISSIONS"
     assert missing in newest["errorInformation"]["message"]
     assert stack.alias() == before
+
+
+def test_what_fails_behind_it_moves_it_back_at_once(fast, stack):
+    before, deployed = stack.alias(), len(stack.deployments())
+    stack.update(8, behind="AWS::CodeDeploy::Application").split()
+    assert stack.settled() == "UPDATE_ROLLBACK_COMPLETE"
+    assert "The compute platform Server is not available" in stack.reasons()[0]
+    assert stack.alias() == before
+    assert len(stack.deployments()) == deployed + 1
 
 
 def test_a_hook_is_refused_by_name(fast, stack):
