@@ -124,7 +124,11 @@ def ended(redirection, said, **environment):
     code = f"import sys; from ops.commands import destroy; destroy.run = lambda _: print({said!r}) or 0\n"
     code += "from ops.__main__ import main; sys.exit(main(['destroy', '--stage', 'local']))"
     command = f"{sys.executable} -c {shlex.quote(code)} {redirection}"
-    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, check=False, env=os.environ | environment)
+    # As for a person: a machine that builds may have it otherwise.
+    buffered = {"PYTHONUNBUFFERED": ""}
+    done = subprocess.run(
+        command, shell=True, cwd=ROOT, capture_output=True, check=False, env=os.environ | buffered | environment
+    )
     return done.returncode, done.stdout, done.stderr
 
 
