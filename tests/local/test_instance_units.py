@@ -111,15 +111,21 @@ def test_the_first_process_is_asked_to_end(place, words, asked):
     assert place.power.read_text() == asked
 
 
-@pytest.mark.parametrize(
-    "words", [["sudo", "true"], ["shutdown", "now"], ["systemctl", "stop", "app"], ["systemctl", "poweroff"]]
-)
+@pytest.mark.parametrize("words", [["shutdown", "now"], ["systemctl", "stop", "app"], ["systemctl", "poweroff"]])
 def test_who_may_not_be_root_changes_nothing_of_the_instance(place, monkeypatch, capsys, words):
     monkeypatch.setenv(NO_ROOT, "1")
     assert commands.main(words) == 1
     assert "ec2-user has no root access" in capsys.readouterr().err
     assert not place.power.exists()
     assert commands.main(["systemctl", "is-active", "app"]) == commands.INACTIVE
+
+
+def test_who_may_not_be_root_has_no_sudo(place, monkeypatch):
+    """In a process of its own, which `sudo` would become the command."""
+    monkeypatch.setenv(NO_ROOT, "1")
+    sudo = [sys.executable, "-m", "local.sandbox.guest.commands", "sudo", "echo", "root"]
+    done = subprocess.run(sudo, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
 
 
 def test_sudo_logs_in_as_a_user_and_reads_what_to_do(place):
