@@ -1,6 +1,7 @@
 """Spot capacity of instances: the notice, what comes after it, and what a request allows."""
 
 import json
+import shutil
 import time
 
 import pytest
@@ -25,6 +26,7 @@ def interrupt(embedded, name):
 
 
 @pytest.mark.xdist_group("tests.local.test_machines")
+@pytest.mark.skipif(not shutil.which("curl"), reason="the machine asks for its metadata by curl, which is not here")
 def test_an_instance_reads_its_notice_and_one_that_is_not_spot_gets_none(embedded, capsys):
     box, other = spot(embedded, **STOPPING), Box(embedded)
     address = "http://169.254.169.254/latest/meta-data"
