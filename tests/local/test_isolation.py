@@ -173,11 +173,11 @@ def test_program_that_is_not_there_is_named(network):
 @isolating
 @pytest.mark.skipif(os.getuid() != 0, reason="only root could go back")
 def test_root_cannot_go_back(network):
-    back = "import ctypes; exit(ctypes.CDLL(None).setns(open('/proc/1/ns/net').fileno(), 0) == 0)"
-    assert network.popen([sys.executable, "-c", back], stderr=subprocess.DEVNULL).wait() == 1
-    taken = "import os; os.open('/proc/1/ns/net', os.O_RDONLY)"
-    asked = network.popen([sys.executable, "-c", taken], stderr=subprocess.PIPE)
+    here = f"os.open('/proc/{os.getpid()}/ns/net', os.O_RDONLY)"
+    back = f"import ctypes, os; exit(3 if ctypes.CDLL(None).setns({here}, 0) == 0 else 4)"
+    asked = network.popen([sys.executable, "-c", back], stderr=subprocess.PIPE)
     assert b"PermissionError" in asked.communicate()[1]
+    assert asked.returncode == 1
 
 
 @isolating
