@@ -269,6 +269,7 @@ def complete_cloudformation() -> None:
     joints_cloudformation.wrap_conditions(with_joins)
     joints_cloudformation.complete_functions_by_template()
     joints_cloudformation.keep_buckets_that_hold_objects()
+    joints_cloudformation.let_outputs_change_alone()
     joints_cloudformation.name_parameters_as_aws_does()
     joints.wrap("services.lambda_svc:_reserved_concurrency", _reserved_by_the_function)
     joints_cloudformation.add_bucket_property("BucketEncryption", bucket_properties.encryption, "encryption")

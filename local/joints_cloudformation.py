@@ -49,6 +49,8 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
 }
 ATTRIBUTES: tuple[str, ...] = (
     "services.cloudformation.custom_resource:_pending",
+    "services.cloudformation.handlers:_ACTION_HANDLERS",
+    "services.cloudformation:_change_sets",
     "services.cloudformation:_stacks",
     "services.cloudformation.provisioners:_CUSTOM_NAME_REPLACEMENT",
     "services.cloudformation.provisioners:_REPLACING_PROPERTIES",
@@ -120,6 +122,29 @@ def complete_functions_by_template() -> None:
 
     # create(logical id, properties, ...) and update(physical id, old properties, new properties, ...)
     handlers["create"], handlers["update"] = completing(handlers["create"], 1), completing(handlers["update"], 2)
+
+
+def let_outputs_change_alone() -> None:
+    """MiniStack's change sets see resources alone, so that a new export without one found no way into its stack."""
+    actions = _module("services.cloudformation.handlers")._ACTION_HANDLERS
+    kept, original = _module("services.cloudformation")._change_sets, actions["CreateChangeSet"]
+
+    def create(params: Mapping[str, Any]) -> Any:  # noqa: ANN401 - MiniStack's answer
+        before = set(kept)
+        answer = original(params)
+        for new in set(kept) - before:
+            _see_outputs(kept[new])
+        return answer
+
+    actions["CreateChangeSet"] = create
+
+
+def _see_outputs(change_set: dict[str, Any]) -> None:
+    stack = _module("services.cloudformation")._stacks.get(change_set["StackName"]) or {}
+    empty = change_set["ChangeSetType"] == "UPDATE" and change_set["Status"] == "FAILED" and not change_set["Changes"]
+    outputs = change_set["_template"].get("Outputs", {})
+    if empty and outputs != stack.get("_template", {}).get("Outputs", {}):
+        change_set |= {"Status": "CREATE_COMPLETE", "ExecutionStatus": "AVAILABLE", "StatusReason": ""}
 
 
 def keep_buckets_that_hold_objects() -> None:

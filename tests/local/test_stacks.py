@@ -293,3 +293,24 @@ def test_destroy_leaves_no_endpoint_and_no_process(sample):
         sample.embedded.client("sagemaker").describe_endpoint(EndpointName="Sample-Endpoint")
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_an_output_alone_is_a_change(embedded):
+    client, name = embedded.client("cloudformation"), "one-more-output"
+    template = {"Resources": {"Kept": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "a"}}}}
+    client.create_stack(StackName=name, TemplateBody=json.dumps(template))
+    client.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 0.1})
+
+    def change(change_set, outputs):
+        body = json.dumps({**template, "Outputs": outputs})
+        made = client.create_change_set(StackName=name, ChangeSetName=change_set, TemplateBody=body)
+        return client.describe_change_set(ChangeSetName=made["Id"])
+
+    exported = {"Name": {"Value": {"Ref": "Kept"}, "Export": {"Name": "kept-name"}}}
+    found = change("added", exported)
+    assert (found["Status"], found["ExecutionStatus"], found["Changes"]) == ("CREATE_COMPLETE", "AVAILABLE", [])
+    client.execute_change_set(ChangeSetName=found["ChangeSetId"])
+    client.get_waiter("stack_update_complete").wait(StackName=name, WaiterConfig={"Delay": 0.1})
+    assert "kept-name" in [one["Name"] for one in client.list_exports()["Exports"]]
+    assert change("again", exported)["Status"] == "FAILED"
+    client.delete_stack(StackName=name)
