@@ -1,7 +1,7 @@
 """What MiniStack's EC2 leaves out of networks, put in its places."""
 
 from local import joints, joints_ec2
-from local.ec2 import flow_logs, network_acls, vpc_endpoint_calls
+from local.ec2 import flow_logs, interface_calls, network_acls, vpc_endpoint_calls
 
 
 def install() -> None:
@@ -9,4 +9,5 @@ def install() -> None:
     joints_ec2.make_defaults()
     vpc_endpoint_calls.install()
     network_acls.install()
+    interface_calls.install()
     flow_logs.install()

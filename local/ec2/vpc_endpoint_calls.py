@@ -106,6 +106,7 @@ def _plug(record: dict[str, Any], subnets: list[str]) -> None:
     for subnet in subnets:
         description = f"VPC Endpoint Interface {record['VpcEndpointId']}"
         made = joints_ec2.make_interface(subnet, record["SecurityGroupIds"], description, REQUESTER)
+        made["InterfaceType"] = "vpc_endpoint"
         record["NetworkInterfaceIds"].append(made["NetworkInterfaceId"])
 
 

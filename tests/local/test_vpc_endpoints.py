@@ -208,3 +208,25 @@ def test_who_may_not_make_an_endpoint_does_not_by_a_template(embedded):
     allowed = statement(["cloudformation:*", "ec2:*"], "*")
     keys = embedded.acting(allowed, statement("ec2:CreateVpcEndpoint", "arn:aws:ec2:*:*:subnet/*", "Deny"))
     assert "is not authorized to perform: ec2:CreateVpcEndpoint" in failure(embedded, template(), keys)
+
+
+# --- interfaces by what is asked for -----------------------------------------------------------------------------
+
+
+def interfaces(embedded, **filters):
+    asked = [{"Name": name.replace("_", "-"), "Values": [value]} for name, value in filters.items()]
+    found = embedded.client("ec2").describe_network_interfaces(Filters=asked)["NetworkInterfaces"]
+    return {one["NetworkInterfaceId"] for one in found}
+
+
+def test_interfaces_are_listed_by_where_they_are(embedded, vpc):
+    other = Vpc(embedded)
+    (ours,) = described(embedded, vpc.interface("logs"))["NetworkInterfaceIds"]
+    (theirs,) = described(embedded, other.interface("logs"))["NetworkInterfaceIds"]
+    assert theirs not in interfaces(embedded, vpc_id=vpc.identity) >= {ours}
+    assert interfaces(embedded, vpc_id=other.identity) == interfaces(embedded, subnet_id=other.subnet) == {theirs}
+    assert interfaces(embedded, vpc_id=other.identity, interface_type="vpc_endpoint") == {theirs}
+    assert interfaces(embedded, vpc_id=other.identity, status="available") == set()
+    assert interfaces(embedded, vpc_id=vpc.identity, description="VPC Endpoint*") >= {ours}
+    with pytest.raises(ClientError, match="The filter 'colour' is invalid"):
+        interfaces(embedded, colour="red")
