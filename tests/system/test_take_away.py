@@ -93,7 +93,7 @@ def test_a_stage_is_not_taken_away_where_nobody_can_be_asked(deployed, ops, caps
     assert ops(["destroy", "--stage", "local"]) == 1
     said = capsys.readouterr().err
     assert f"s3://{deployed.bucket} goes, with every version in it" in said
-    assert said.endswith("Nobody can be asked here: say `--yes` if all of this is to go.\n")
+    assert said.endswith("Nobody can be asked here: say `--yes` if this is to be done.\n")
     assert not gone(deployed, API)
 
 
