@@ -19,8 +19,9 @@ def run(arguments: argparse.Namespace) -> int:
     registry = Registry(stage.client("sagemaker"), stage.output("training", "ModelGroupName"))
     versions = {one.artifact: one for one in registry.versions()}
     serving, entries = live(stage), past(stage)
-    target = last_before(entries, serving.artifact, versions)
-    left = versions.get(serving.artifact)
+    target = way_back(entries, serving.artifact, versions)
+    # What was deployed last, also where SageMaker has left it by itself.
+    left = versions.get(entries[0].artifact)
 
     def reject() -> None:
         # Before anything changes: run again after an interruption, it leads to the same version; after the end, one
@@ -38,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         with_other_changes=arguments.with_other_changes,
     )
     data = {
-        "from": serving.artifact,
+        "from": entries[0].artifact,
         "version": target.version,
         "artifact": target.artifact,
         "was_live_since": target.since,
@@ -48,6 +49,19 @@ def run(arguments: argparse.Namespace) -> int:
         "deployed": changed.deployed,
     }
     return answer(arguments, data, lambda console: show(console, stage, target, changed))
+
+
+def way_back(entries: list[Past], serving: str, versions: dict[str, Version]) -> Past:
+    """The one before, or what serves where SageMaker has gone back by itself, of which the record knows nothing."""
+    if serving == entries[0].artifact:
+        return last_before(entries, serving, versions)
+    for one in entries:
+        if one.artifact == serving:
+            return one
+    raise OperatorError(
+        f"The endpoint serves {serving}, which no deploy of this stage has written down: set model.artifact and "
+        "model.version in the stage file to what shall serve, and deploy."
+    )
 
 
 def last_before(entries: list[Past], artifact: str, versions: dict[str, Version]) -> Past:

@@ -1,7 +1,9 @@
 """An endpoint on its way, a deploy that SageMaker takes back by itself, and a scoring job that fails."""
 
 import contextlib
+import json
 import shutil
+from argparse import Namespace
 from pathlib import Path
 
 import boto3
@@ -12,13 +14,13 @@ from config import load_stage
 from ops.account import Account
 from ops.console import Steps
 from ops.errors import OperatorError, Refused, WorkFailed
-from ops.models import change
+from ops.models import change, rolling_back
 from ops.models.change import differing, settled, told
 from ops.models.live import Live, Past, Served
 from ops.models.registry import Registry, Version
-from ops.models.rolling_back import last_before
+from ops.models.rolling_back import way_back
 from ops.models.scoring import LiveScore
-from ops.models.serving_change import ServingChange
+from ops.models.serving_change import Changed, ServingChange
 from ops.models.stage_file import Promoted
 from ops.stage import Stage
 from ops.work.scoring import Scoring
@@ -123,23 +125,66 @@ def past(*artifacts):
 
 
 @pytest.mark.parametrize(
-    ("entries", "rejected", "back_to"),
+    ("entries", "serving", "rejected", "back_to"),
     [
-        ((NEW, OLD, "starter"), [], OLD),
-        ((OLD, NEW, OLD, "starter"), [NEW], "starter"),
-        ((NEW, OLD, "starter"), [OLD], "starter"),
-        (("starter", NEW, OLD), [NEW], OLD),
+        ((NEW, OLD, "starter"), NEW, [], OLD),
+        ((OLD, NEW, OLD, "starter"), OLD, [NEW], "starter"),
+        ((NEW, OLD, "starter"), NEW, [OLD], "starter"),
+        (("starter", NEW, OLD), "starter", [NEW], OLD),
+        ((NEW, OLD, "starter"), OLD, [], OLD),
+        ((NEW, OLD, "starter"), OLD, [NEW], OLD),
+        ((NEW, "starter"), "starter", [], "starter"),
     ],
-    ids=["the one before", "a second time", "over a rejected one", "from the starter"],
+    ids=[
+        "the one before",
+        "a second time",
+        "over a rejected one",
+        "from the starter",
+        "to what SageMaker went back to",
+        "to that, when interrupted",
+        "to the starter, which SageMaker went back to",
+    ],
 )
-def test_back_leads_to_the_youngest_that_was_not_rejected(entries, rejected, back_to):
+def test_back_leads_to_the_youngest_that_was_not_rejected(entries, serving, rejected, back_to):
     versions = {one: version(1, one, "Rejected" if one in rejected else "Approved") for one in (NEW, OLD)}
-    assert last_before(past(*entries), entries[0], versions).artifact == back_to
+    assert way_back(past(*entries), serving, versions).artifact == back_to
 
 
 def test_back_is_nowhere_where_all_others_were_rejected():
     with pytest.raises(OperatorError, match="there is nothing to go back to"):
-        last_before(past(NEW, OLD), NEW, {OLD: version(1, OLD, "Rejected")})
+        way_back(past(NEW, OLD), NEW, {OLD: version(1, OLD, "Rejected")})
+
+
+def test_back_is_nowhere_from_a_model_that_no_deploy_knows():
+    with pytest.raises(OperatorError, match=f"serves {OLD}, which no deploy of this stage has written down"):
+        way_back(past(NEW, "starter"), OLD, {})
+
+
+@pytest.mark.parametrize("serving", [NEW, OLD], ids=["by choice", "after SageMaker has gone back"])
+def test_what_was_deployed_last_is_rejected_and_what_served_before_it_written(serving, stage, monkeypatch, capsys):
+    """SageMaker may have gone back already: the good model that serves is not rejected."""
+    rejected, made = [], []
+
+    def make(_change, wanted, before, *, decide, **_):
+        decide()
+        made.append((wanted.artifact, before.artifact))
+        return Changed(Path("dev.toml"), "diff", [], True)
+
+    versions = [version(1, NEW), version(2, OLD)]
+    now = Live("endpoint", "config", "InService", "", (Served("primary", serving, 1.0, "ml.x"),))
+    monkeypatch.setattr(Stage, "open", lambda *_: stage)
+    monkeypatch.setattr(Stage, "client", lambda *_: None)
+    monkeypatch.setattr(Stage, "output", lambda *_: "group")
+    monkeypatch.setattr(Registry, "versions", lambda _: versions)
+    monkeypatch.setattr(Registry, "reject", lambda _, one, **__: rejected.append(one.number))
+    monkeypatch.setattr(ServingChange, "make", make)
+    for name, told_ in (("live", now), ("past", past(NEW, OLD)), ("who", "me")):
+        monkeypatch.setattr(rolling_back, name, lambda _, told_=told_: told_)
+    words = Namespace(stage="dev", stages=None, reason=None, no_deploy=False, with_other_changes=False, json=True)
+    assert rolling_back.run(words) == 0
+    assert (rejected, made) == ([1], [(OLD, NEW)])
+    said = json.loads(capsys.readouterr().out)
+    assert (said["from"], said["artifact"]) == (NEW, OLD)
 
 
 def test_what_differs_is_named_by_its_place_in_the_template():
