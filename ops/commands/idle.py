@@ -1,5 +1,5 @@
 """Everything of the stage that bills and does nothing, with its cost an hour; --stop stops what can be stopped without
-loss. Nothing is ever deleted.
+loss. Nothing is ever deleted. Exit status 3 where AWS withheld something that was looked for, or did not stop it.
 """
 
 import argparse

@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     answer(arguments, document, lambda console: show(found, stopped, unseen, console, stage.prices.source))
     for name, reason in failed.items():
         tell(f"{name} was not stopped: {reason}")
-    return NotReached.status if failed else 0
+    return NotReached.status if failed or unseen else 0
 
 
 def _stopped(found: list[Idler]) -> tuple[list[str], dict[str, str]]:

@@ -11,7 +11,7 @@ from config.load import load_stage
 from ops.console import answer
 from ops.errors import NotReached, Refused
 from ops.stage import Stage
-from ops.watch.doctor.finding import Finding, note, unknown
+from ops.watch.doctor.finding import Finding, note, withheld
 from ops.watch.doctor.ground import bootstrap, caller, github, service_roles, zones
 from ops.watch.doctor.places import ami, images, listeners, objects
 from ops.watch.doctor.quotas import concurrency, quotas
@@ -40,18 +40,18 @@ def run(arguments: argparse.Namespace) -> int:
     stage = Stage.open(arguments.stage, arguments.stages)
     found = [*_warnings(stage), *examined(stage)]
     faults = [one for one in found if one.state == "fault"]
-    document = {"stage": stage.name, "ready": not faults, "findings": [asdict(one) for one in found]}
+    unseen = any(one.withheld for one in found)
+    ready = not faults and not unseen
+    document = {"stage": stage.name, "ready": ready, "findings": [asdict(one) for one in found]}
     answer(arguments, document, lambda console: show(stage, found, console))
-    # A look that AWS withheld as a whole goes by its own name.
-    withheld = any(one.state == "unknown" and one.what in LOOKS for one in found)
-    return Refused.status if faults else NotReached.status if withheld else 0
+    return Refused.status if faults else NotReached.status if unseen else 0
 
 
 def examined(stage: Stage) -> list[Finding]:
     found: list[Finding] = []
     for what, look in LOOKS.items():
         seen = asked(lambda look=look: list(look(stage)))  # type: ignore[misc]
-        found += [unknown(what, seen.reason)] if isinstance(seen, Unknown) else seen
+        found += [withheld(what, seen)] if isinstance(seen, Unknown) else seen
     return found
 
 
@@ -68,8 +68,15 @@ def show(stage: Stage, found: list[Finding], console: Console) -> None:
         if one.remedy and one.state != "well":
             console.print(f"            {one.remedy}", markup=False)
     counts = {state: sum(one.state == state for one in found) for state in MARKS}
-    verdict = "Not yet" if counts["fault"] else "Ready, as far as was seen" if counts["unknown"] else "Ready"
     console.print(
-        f"{verdict}: {counts['fault']} faults, {counts['unknown']} unknown, {counts['note']} notes, "
+        f"{verdict(found)}: {counts['fault']} faults, {counts['unknown']} unknown, {counts['note']} notes, "
         f"{counts['well']} well."
     )
+
+
+def verdict(found: list[Finding]) -> str:
+    if any(one.state == "fault" for one in found):
+        return "Not yet"
+    if any(one.withheld for one in found):
+        return "Not known, since AWS withheld part of it"
+    return "Ready, as far as was seen" if any(one.state == "unknown" for one in found) else "Ready"

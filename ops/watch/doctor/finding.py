@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ops.watch.reading import Unknown
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -11,6 +13,8 @@ class Finding:
     """A note costs no deploy; what is unknown may."""
     said: str
     remedy: str = ""
+    withheld: bool = False
+    """Unknown since AWS did not answer; the account may be unfit by it."""
 
 
 def well(what: str, said: str) -> Finding:
@@ -27,3 +31,7 @@ def fault(what: str, said: str, remedy: str) -> Finding:
 
 def unknown(what: str, said: str, remedy: str = "") -> Finding:
     return Finding(what, "unknown", said, remedy)
+
+
+def withheld(what: str, answer: Unknown, remedy: str = "") -> Finding:
+    return Finding(what, "unknown", answer.reason, remedy, withheld=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ops.stage import Stage
-from ops.watch.doctor.finding import Finding, fault, note, unknown, well
+from ops.watch.doctor.finding import Finding, fault, note, unknown, well, withheld
 from ops.watch.doctor.needs import needs_of, vcpu_quota
 from ops.watch.reading import Unknown, asked
 
@@ -18,7 +18,7 @@ def quotas(stage: Stage) -> Iterator[Finding]:
     for need in needs:
         what = f"quota {need.quota}"
         if isinstance(applied, Unknown):
-            yield unknown(what, applied.reason, f"the stage takes {need.count} ({need.why})")
+            yield withheld(what, applied, f"the stage takes {need.count} ({need.why})")
         elif need.quota not in applied:
             yield unknown(what, "AWS lists no such quota here", f"the stage takes {need.count} ({need.why})")
         else:
@@ -64,7 +64,7 @@ def _box(stage: Stage) -> Iterator[Finding]:
 
     found = asked(read)
     if isinstance(found, Unknown):
-        yield unknown(what, found.reason)
+        yield withheld(what, found)
     else:
         yield _held(what, found[0], found[1], "the box", _more("ec2", code, found[0]))
 
@@ -75,20 +75,32 @@ def concurrency(stage: Stage) -> Iterator[Finding]:
     found = asked(lambda: stage.client("lambda").get_account_settings()["AccountLimit"])
     what = "concurrent executions of Lambda"
     if isinstance(found, Unknown):
-        yield unknown(what, found.reason)
+        yield withheld(what, found)
         return
     limit, free = found["ConcurrentExecutions"], found["UnreservedConcurrentExecutions"]
     if reserved is None:
         yield well(what, f"{limit} in the account, none reserved by the stage")
         return
-    taken = stage.find("api") is not None
-    # Deployed, the reservation is taken off already.
-    left = free if taken else free - reserved
+    deployed = asked(lambda: _deployed(stage))
+    if isinstance(deployed, Unknown):
+        yield withheld(what, deployed)
+        return
+    # What is deployed is taken off already.
+    left = free + deployed - reserved
     said = f"{limit} in the account, {reserved} for the stage, {left} left for all without a reservation"
     if left >= UNRESERVED:
         yield well(what, said)
-    elif taken:
+    elif reserved <= deployed:
         yield note(what, said)
     else:
-        remedy = f"lower api.concurrency.reserved, or {_more('lambda', 'L-B99A9384', UNRESERVED + reserved)}"
+        remedy = f"lower api.concurrency.reserved, or {_more('lambda', 'L-B99A9384', limit + UNRESERVED - left)}"
         yield fault(what, f"{said}; AWS keeps {UNRESERVED}", remedy)
+
+
+def _deployed(stage: Stage) -> int:
+    """The predict function's reservation as it stands."""
+    name = (stage.find("api") or {}).get("PredictFunctionName")
+    if name is None:
+        return 0
+    found = stage.client("lambda").get_function_concurrency(FunctionName=name)
+    return int(found.get("ReservedConcurrentExecutions", 0))

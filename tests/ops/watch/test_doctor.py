@@ -1,5 +1,6 @@
 """Preflight: each fault with its remedy, and what AWS does not answer as unknown rather than well."""
 
+import json
 from argparse import Namespace
 from datetime import UTC, datetime
 
@@ -120,6 +121,35 @@ def test_quotas_that_may_not_be_read_are_unknown_and_not_well(monkeypatch):
     assert "may not call ListAWSDefaultServiceQuotas" in found[0].said
 
 
+def doctor(monkeypatch, stage, **looks):
+    monkeypatch.setattr(examination, "LOOKS", looks)
+    monkeypatch.setattr(Stage, "open", lambda *_: stage)
+    monkeypatch.setattr(examination, "_warnings", lambda _: [])
+    return examination.run(Namespace(stage="dev", stages=None, json=True))
+
+
+@pytest.mark.parametrize("service", ["service-quotas", "lambda"])
+def test_quotas_that_may_not_be_read_leave_no_account_ready(monkeypatch, capsys, service):
+    stage, script = scripted(monkeypatch, workbench__box__enabled=False)
+    operation = {"service-quotas": "list_aws_default_service_quotas", "lambda": "get_account_settings"}[service]
+    script.refuses(service, operation, "AccessDeniedException", "no")
+    look = {"service-quotas": quotas, "lambda": concurrency}[service]
+    assert doctor(monkeypatch, stage, look=look) == 3
+    found = json.loads(capsys.readouterr().out)
+    assert found["ready"] is False
+    assert all(one["withheld"] for one in found["findings"])
+
+
+def test_a_quota_that_aws_does_not_list_is_unknown_and_nothing_was_withheld(monkeypatch, capsys):
+    stage, script = scripted(monkeypatch, workbench__box__enabled=False)
+    for listing in ("list_aws_default_service_quotas", "list_service_quotas"):
+        script.says("service-quotas", listing, {"Quotas": []})
+    assert doctor(monkeypatch, stage, look=quotas) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["ready"] is True
+    assert {(one["state"], one["withheld"]) for one in found["findings"]} == {("unknown", False)}
+
+
 def test_the_boxs_vcpus_are_held_against_ec2s_quota(monkeypatch):
     stage, script = scripted(monkeypatch, workbench__box__enabled=True)
     for listing in ("list_aws_default_service_quotas", "list_service_quotas"):
@@ -135,10 +165,13 @@ def test_the_boxs_vcpus_are_held_against_ec2s_quota(monkeypatch):
     assert (box.state, box.said) == ("fault", "1, of which the stage takes 4 (the box)")
 
 
-def limits(monkeypatch, limit, free, deployed=False, **settings):
-    stage, script = scripted(monkeypatch, {"api": {}} if deployed else {}, **settings)
+def limits(monkeypatch, limit, free, deployed=None, **settings):
+    stage, script = scripted(monkeypatch, {"api": {"PredictFunctionName": "f"}} if deployed else {}, **settings)
     answer = {"AccountLimit": {"ConcurrentExecutions": limit, "UnreservedConcurrentExecutions": free}}
     script.says("lambda", "get_account_settings", answer)
+    if deployed:
+        held = {"ReservedConcurrentExecutions": deployed}
+        script.says("lambda", "get_function_concurrency", held, {"FunctionName": "f"})
     (found,) = concurrency(stage)
     return found
 
@@ -151,7 +184,18 @@ def test_a_reservation_that_leaves_fewer_than_lambda_keeps_is_a_fault(monkeypatc
 
 
 def test_a_reservation_that_is_deployed_is_not_counted_twice(monkeypatch):
-    assert limits(monkeypatch, 1000, 100, deployed=True, api__concurrency__reserved=900).state == "well"
+    assert limits(monkeypatch, 1000, 100, deployed=900, api__concurrency__reserved=900).state == "well"
+
+
+def test_a_reservation_that_is_raised_takes_what_it_is_raised_by(monkeypatch):
+    found = limits(monkeypatch, 1000, 900, deployed=100, api__concurrency__reserved=950)
+    assert found.state == "fault"
+    assert "950 for the stage, 50 left" in found.said
+    assert "--desired-value 1050" in found.remedy
+
+
+def test_a_reservation_that_is_lowered_gives_back(monkeypatch):
+    assert limits(monkeypatch, 1000, 50, deployed=950, api__concurrency__reserved=100).state == "well"
 
 
 def test_an_account_without_bootstrap_is_a_fault(monkeypatch):
@@ -282,7 +326,7 @@ def test_a_model_that_may_not_be_read_is_unknown_and_the_doctor_does_not_call_th
     assert examination.run(Namespace(stage="dev", stages=None, json=False)) == 3
     said = capsys.readouterr().out
     assert "unknown model and weights: These credentials may not call HeadObject: Forbidden" in said
-    assert "Ready, as far as was seen: 0 faults, 1 unknown, 0 notes, 0 well." in said
+    assert "Not known, since AWS withheld part of it: 0 faults, 1 unknown, 0 notes, 0 well." in said
 
 
 def test_a_model_that_is_not_in_the_bucket_is_a_fault(monkeypatch):

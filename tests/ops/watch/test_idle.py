@@ -196,7 +196,7 @@ def swept(monkeypatch, capsys, *, stop):
     if stop:
         script.says("ec2", "stop_instances", {"StoppingInstances": []}, {"InstanceIds": ["i-1"]})
     script.refuses("sagemaker", "list_notebook_instances", "AccessDeniedException", "no")
-    assert idle.run(Namespace(stage="dev", stages=None, stop=stop, json=True)) == 0
+    assert idle.run(Namespace(stage="dev", stages=None, stop=stop, json=True)) == 3
     script.done()
     return json.loads(capsys.readouterr().out)
 
