@@ -1,7 +1,7 @@
 """The account that a stage lives in: clients for it, and the environment for programs that need the same credentials.
 
-The ordinary AWS environment chooses it (profile, region, endpoint URL). Where that names no endpoint, a stage of the
-account that only the embedded AWS has is looked for there.
+The ordinary AWS environment chooses it (profile, endpoint URL), and the stage file the region, where the stage lies.
+Where the environment names no endpoint, a stage of the account that only the embedded AWS has is looked for there.
 """
 
 import os
@@ -19,6 +19,7 @@ from config import StageConfig
 from local import control
 from local.home import LocalError
 from ops.errors import NotReached, OperatorError
+from ops.printable import tell
 from ops.weather import NO_CREDENTIALS, sentence_of
 
 # "standard" waits longer before each try, with jitter.
@@ -92,6 +93,7 @@ def account_of(config: StageConfig) -> Account:
     """Checked with one call: the credentials work, and belong to the account that the stage file names."""
     account = Account(config.stage.region, _environment(config.stage.account))
     try:
+        _tell_of_another_region(account)
         account.credentials()
         found = account.client("sts").get_caller_identity()["Account"]
     except (BotoCoreError, ClientError) as error:
@@ -101,6 +103,19 @@ def account_of(config: StageConfig) -> Account:
             f"These are credentials of account {found}; stage.account says {config.stage.account}. Use the other's."
         )
     return replace(account, number=found)
+
+
+def _tell_of_another_region(account: Account) -> None:
+    """Whoever chose one by the environment may believe to be there."""
+    if account.environment is not os.environ:
+        return
+    # botocore's own reading knows AWS_DEFAULT_REGION and the profile's, and not what AWS's other tools go by.
+    chosen = os.environ.get("AWS_REGION") or boto3.Session().region_name
+    if chosen not in (None, account.region):
+        tell(
+            f"The AWS environment says region {chosen}; this works in {account.region}, where the stage file's "
+            "stage.region puts the stage."
+        )
 
 
 def _environment(number: str | None) -> Mapping[str, str]:

@@ -92,7 +92,10 @@ NOT_REACHED = {
     "cut": (after_hello(raised(exceptions.ReadTimeoutError(endpoint_url="https://x"))), "AWS does not answer: "),
 }
 TO_PUT_RIGHT = {
-    "nothing deployed": (after_hello(nothing_deployed), "`cdk deploy --all -c stage=dev`"),
+    "nothing deployed": (
+        after_hello(nothing_deployed),
+        "region us-east-1: deploy it first, `cdk deploy --all -c stage=dev`",
+    ),
     "rolled back": (after_hello(stacks("ROLLBACK_COMPLETE")), "is half deployed (ROLLBACK_COMPLETE): see its events"),
     "deploying": (after_hello(stacks("CREATE_IN_PROGRESS")), "half deployed (CREATE_IN_PROGRESS): wait until that has"),
     "another checkout": (after_hello(stacks("CREATE_COMPLETE")), "has no output "),
@@ -156,3 +159,38 @@ def test_no_weather_is_written_to_the_stage_file(pictures):
         for command in ("promote", "rollback", "resize"):
             said_in(weather, command, pictures)
     assert (FOLDER / "dev.toml").read_bytes() == before
+
+
+ELSEWHERE = (
+    "The AWS environment says region eu-west-1; this works in us-east-1, where the stage file's stage.region puts the "
+    "stage.\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"AWS_REGION": "eu-west-1"}, ELSEWHERE),
+        ({"AWS_DEFAULT_REGION": "eu-west-1"}, ELSEWHERE),
+        ({"AWS_PROFILE": "abroad"}, ELSEWHERE),
+        ({"AWS_PROFILE": "abroad", "AWS_REGION": "us-east-1"}, ""),
+        ({}, ""),
+    ],
+    ids=["AWS_REGION", "AWS_DEFAULT_REGION", "the profile", "AWS_REGION over the profile", "none"],
+)
+def test_another_region_in_the_environment_is_told_and_the_stages_is_looked_in(variables, told, tmp_path):
+    (tmp_path / "config").write_text("[profile abroad]\nregion = eu-west-1\n")
+    environment = {name: value for name, value in ENVIRONMENT.items() if name != "AWS_REGION"} | variables
+    environment["AWS_CONFIG_FILE"] = str(tmp_path / "config")
+    with in_weather(after_hello(nothing_deployed)):
+        said = operate(environment, "models", "--stage", "dev")
+    assert said.status == 1
+    assert said.err.startswith(f"{told}Stack whippet-dev-")
+    assert "is not in account 111122223333, region us-east-1: deploy it first" in said.err
+
+
+def test_a_profile_that_is_not_there_is_a_sentence_where_it_would_say_the_region():
+    with in_weather(after_hello(nothing_deployed)):
+        said = operate({**ENVIRONMENT, "AWS_REGION": "", "AWS_PROFILE": "nobody"}, "models", "--stage", "dev")
+    assert (said.status, said.err.count("\n")) == (3, 1)
+    assert "name one of `aws configure list-profiles`" in said.err
