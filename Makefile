@@ -7,7 +7,7 @@ PROJECT ?= whippet
 VENV := .venv/bin
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 
-.PHONY: help setup demo test test-slow lint checkov mirror mutants synth bench-synth bench-serve bench-lambda bench-train bench-data starter-model sbom schema permissions bootstrap-policies clean
+.PHONY: help setup demo test test-slow lint checkov mirror mutants synth bench-synth bench-serve bench-lambda bench-train bench-data starter-model sbom schema permissions bootstrap-policies template-properties clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ bootstrap-policies: .venv/ready-dev ## write docs/bootstrap/: what CloudFormatio
 
 permissions: .venv/ready-dev ## write docs/permissions.md from the templates of stage dev
 	@$(VENV)/python scripts/permissions.py > docs/permissions.md
+
+template-properties: .venv/ready-dev ## write local/template_properties.json from CloudFormation's schemas
+	@$(VENV)/python scripts/template_properties.py > local/template_properties.json
 
 clean: ## stop the embedded AWS and remove everything that was made here; pip, npm and jsii keep their package caches
 	@if [ -x $(VENV)/python ]; then $(VENV)/python -m local stop || exit 1; fi

@@ -23,6 +23,7 @@ from local import (
     pass_role,
     rule_targets,
     stack_permissions,
+    template_properties,
     topics,
     web_identity,
 )
@@ -221,6 +222,7 @@ class Assembly:
             self._types_added = True
             hardening.complete_cloudformation()
             stack_permissions.install(authority)
+            template_properties.install()
             self.provisioned.complete_cloudformation()
             joints_cloudformation.know_update_policies()
             codedeploy_types.move_aliases_by_deployments(self.deployments)
