@@ -1,13 +1,19 @@
 """Target tracking, steps, cooldowns and alarms as tables: no process, no clock but the one a test turns."""
 
+import pkgutil
+import subprocess
+import sys
 from dataclasses import dataclass, field
 
 import pytest
 
+import local.scaling
 from local.scaling.alarm import ALARM, INSUFFICIENT_DATA, OK, Threshold
 from local.scaling.policy import Step, StepScaling, TargetTracking
 from local.scaling.target import Bounds, Change, Cooldowns, Reading, decide
 
+# Prints what an import brings along.
+IMPORTED = "import sys; before = {*sys.modules}; import %s; print(*sorted({*sys.modules} - before))"
 TRACK = TargetTracking(100)
 BOUNDS = Bounds(1, 10)
 HIGH = Threshold("GreaterThanThreshold", 10, 3, 2)
@@ -223,3 +229,15 @@ def test_steady_load_never_flaps():
 def test_load_that_swings_within_a_tenth_below_target_keeps_its_fleet():
     sizes = Replay(TargetTracking(100, 0, 0), BOUNDS, capacity=4).run(*[395, 365] * 40)
     assert set(sizes) == {4}
+
+
+def test_arithmetic_is_pure_it_needs_nothing_of_the_embedded_aws_and_of_no_package():
+    """A capacity plan imports it: no MiniStack, no botocore, no process comes along."""
+    modules = [f"local.scaling.{one.name}" for one in pkgutil.iter_modules(local.scaling.__path__)]
+    assert len(modules) > 3
+    command = [sys.executable, "-c", IMPORTED % ", ".join(modules)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    # Names that begin with an underscore are the interpreter's own too: how it was built.
+    given = sys.stdlib_module_names
+    others = {name for name in done.stdout.split() if name[0] != "_" and name.split(".")[0] not in given}
+    assert others == {"local", "local.scaling", *modules}
