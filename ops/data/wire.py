@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 import botocore.session
 import urllib3
 from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
+from botocore.awsrequest import AWSRequest, AWSResponse
 from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.httpsession import get_cert_path
 from botocore.utils import get_environ_proxies
@@ -55,8 +55,7 @@ class Wire:
         connections: int,
     ) -> None:
         self._credentials, self._region = credentials, s3.meta.region_name
-        # Bucket in the path or in the host, endpoint of the region: boto3 knows.
-        self._base = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"}).split("/k?")[0]
+        self._base = base_of(s3, bucket)
         self._pool = _pool(self._base, trusted, connections)
         self._path = urlsplit(self._base).path
         self._rest_until = 0.0
@@ -117,6 +116,25 @@ class _Signature(S3SigV4Auth):
 
     def payload(self, request: AWSRequest) -> str:
         return str(request.headers["X-Amz-Content-SHA256"])
+
+
+def base_of(s3: Any, bucket: str) -> str:  # noqa: ANN401
+    """Where boto3 sends requests about the bucket's objects; nothing is sent.
+
+    Not of a presigned URL: boto3 makes that for S3's global endpoint, which sends new buckets of other regions elsewhere.
+    """
+    made: list[str] = []
+
+    def keep(params: dict[str, Any], **_: object) -> tuple[AWSResponse, dict[str, Any]]:
+        made.append(params["url"])
+        return AWSResponse(params["url"], 200, {}, None), {}
+
+    s3.meta.events.register_first("before-call.s3.HeadObject", keep)
+    try:
+        s3.head_object(Bucket=bucket, Key="k")
+    finally:
+        s3.meta.events.unregister("before-call.s3.HeadObject", keep)
+    return made[0].removesuffix("/k")
 
 
 def _pool(base: str, trusted: str | None, connections: int) -> urllib3.HTTPConnectionPool:
