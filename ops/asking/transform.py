@@ -72,7 +72,9 @@ class Batches:
         def put(file: Path) -> None:
             key = f"{prefix}{file.relative_to(folder).as_posix()}"
             try:
-                s3.upload_file(str(file), self.bucket, key)
+                # Its refusal is told in AWS's own words, which `upload_file` wraps in an error of its own.
+                with file.open("rb") as opened:
+                    s3.put_object(Bucket=self.bucket, Key=key, Body=opened)
             except OSError as error:
                 raise OperatorError(f"{file} cannot be read ({error.strerror}).") from None
 

@@ -275,8 +275,8 @@ class Bucket:
     def get_paginator(self, _):
         return SimpleNamespace(paginate=lambda **_: SimpleNamespace(search=lambda _: iter(())))
 
-    def upload_file(self, file, _bucket, key):
-        self.sent.append(Path(file).name)
+    def put_object(self, Bucket, Key, Body):
+        self.sent.append(Path(Body.name).name)
 
 
 def test_a_batch_keeps_back_what_would_fail_the_whole_job(tmp_path, monkeypatch):

@@ -151,6 +151,23 @@ def test_what_is_not_or_half_deployed_ends_in_status_1_with_what_to_do(weather, 
         assert json.loads(said.out) == {"error": said.err.rstrip("\n"), "status": 1}, command
 
 
+def test_an_upload_alone_that_is_refused_is_a_sentence(pictures):
+    """As a role may that reads the bucket and writes nothing there."""
+
+    def weather(operation, asked):
+        if operation == "PutObject":
+            return Refusal("AccessDenied", "no: s3:PutObject")
+        answer = stacks("CREATE_COMPLETE")(operation, asked)
+        for stack in answer.get("Stacks", []):
+            stack["Outputs"] = [{"OutputKey": "BucketName", "OutputValue": "bucket"}]
+            stack["Outputs"] += [{"OutputKey": "BatchModelName", "OutputValue": "model"}]
+        return answer
+
+    said = said_in(after_hello(weather), "batch", pictures)
+    assert (said.status, said.err.count("\n")) == (3, 1), said
+    assert "These credentials may not call PutObject: no: s3:PutObject" in said.err
+
+
 def test_no_weather_is_written_to_the_stage_file(pictures):
     from config.load import FOLDER  # noqa: PLC0415
 
