@@ -24,8 +24,11 @@ SUM = "x-amz-checksum-sha256"
 SLOW_DOWN = "slow down"
 DROP = "drop"
 """The connection, with half of the request read."""
+EXPIRED = "expired"
+"""The token that signed the request."""
 LOSE = "lose"
 """The answer, when all is done."""
+REFUSALS = {SLOW_DOWN: (503, "SlowDown"), EXPIRED: (400, "ExpiredToken")}
 
 
 @dataclass
@@ -57,7 +60,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 @dataclass
 class Bucket:
-    """`faulty` is asked about each request and its number: SLOW_DOWN, DROP, LOSE or nothing."""
+    """`faulty` is asked about each request and its number: SLOW_DOWN, EXPIRED, DROP, LOSE or nothing."""
 
     latency_seconds: float = 0.0
     faulty: Callable[[Request, int], str | None] = lambda request, number: None
@@ -105,7 +108,8 @@ class Bucket:
             await asyncio.sleep(self.latency_seconds)
         if self.forgetful and (reader.at_eof() or reader.exception()):
             return False
-        status, headers, answer = _error(503, "SlowDown") if fault == SLOW_DOWN else self.answer(request, body)
+        refusal = REFUSALS.get(fault or "")
+        status, headers, answer = _error(*refusal) if refusal else self.answer(request, body)
         if fault == LOSE:
             return False
         lines = [f"HTTP/1.1 {status} -", *(f"{name}: {value}" for name, value in headers.items())]

@@ -54,6 +54,7 @@ class Wire:
         trusted: str | None = None,
         connections: int,
     ) -> None:
+        self._s3, self._bucket = s3, bucket
         self._credentials, self._region = credentials, s3.meta.region_name
         self._base = base_of(s3, bucket)
         self._pool = _pool(self._base, trusted, connections)
@@ -88,10 +89,16 @@ class Wire:
                 return Answer(answer.status, answer.headers)
             code, said = _error_in(answer.data, answer.status)
             if tried == TRIES or not (answer.status in AGAIN or code in AGAIN_CODES):
+                if method == "HEAD":
+                    self._ask_why(key)
                 raise ClientError({"Error": {"Code": code, "Message": said}}, OPERATIONS[method])
             if answer.status == 503:  # noqa: PLR2004 (S3's "slow down" is meant for all)
                 self._rest_until = time.monotonic() + FIRST_WAIT_SECONDS
         raise AssertionError("the last try answers or raises")
+
+    def _ask_why(self, key: str) -> None:
+        """A refused HEAD has no words, not even those of an expired token: the same asked with GET, once."""
+        self._s3.get_object(Bucket=self._bucket, Key=key, Range="bytes=0-0")["Body"].close()
 
     def _rest(self, tried: int) -> None:
         """Longer before each try, and never in step with the others."""
@@ -121,7 +128,7 @@ class _Signature(S3SigV4Auth):
 def base_of(s3: Any, bucket: str) -> str:  # noqa: ANN401
     """Where boto3 sends requests about the bucket's objects; nothing is sent.
 
-    Not of a presigned URL: boto3 makes that for S3's global endpoint, which sends new buckets of other regions elsewhere.
+    Not of a presigned URL: boto3 makes that for S3's global endpoint, which sends elsewhere for another region's bucket.
     """
     made: list[str] = []
 
@@ -129,11 +136,11 @@ def base_of(s3: Any, bucket: str) -> str:  # noqa: ANN401
         made.append(params["url"])
         return AWSResponse(params["url"], 200, {}, None), {}
 
-    s3.meta.events.register_first("before-call.s3.HeadObject", keep)
+    s3.meta.events.register_first("before-call.*.*", keep)
     try:
         s3.head_object(Bucket=bucket, Key="k")
     finally:
-        s3.meta.events.unregister("before-call.s3.HeadObject", keep)
+        s3.meta.events.unregister("before-call.*.*", keep)
     return made[0].removesuffix("/k")
 
 

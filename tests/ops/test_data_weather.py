@@ -6,10 +6,12 @@ import signal
 import threading
 
 import pytest
+from botocore.exceptions import ClientError
 
-from bench.data.bucket import DROP, LOSE, SLOW_DOWN
+from bench.data.bucket import DROP, EXPIRED, LOSE, SLOW_DOWN
 from ops.data import wire
 from ops.data.transfer import Pace
+from ops.errors import NotReached
 from ops.weather import sentence_of
 from tests.ops.pushing import MANIFEST, bucket_in_memory, pushed, pushing, wait_for, written
 
@@ -55,6 +57,18 @@ def test_what_never_gets_through_is_a_sentence_and_no_manifest(bucket, tmp_path,
     with pytest.raises(Exception, match=said):
         raise sentence_of(raised.value)
     assert MANIFEST not in bucket.objects
+
+
+def test_a_token_that_expires_between_heads_is_named(bucket, tmp_path):
+    """S3's answer to HEAD has no words."""
+    dataset = written(tmp_path)
+    pushed(bucket, dataset)
+    del bucket.objects[MANIFEST]
+    bucket.faulty = lambda request, _number: EXPIRED if request.key.endswith(".jpg") else None
+    with pytest.raises(ClientError) as raised:
+        pushed(bucket, dataset)
+    with pytest.raises(NotReached, match="These AWS credentials have expired"):
+        raise sentence_of(raised.value)
 
 
 def killed_and_pushed_again(bucket, dataset, points, pace=None):
