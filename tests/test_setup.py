@@ -64,6 +64,23 @@ def test_node_is_found_by_the_environments_own_python():
     assert "sysconfig" not in SCRIPT.read_text()
 
 
+def test_whippet_is_the_command_line_from_any_folder(setup, tmp_path):
+    """A folder that is named is one of where it is called."""
+    program = tmp_path / "a venv" / "bin" / "whippet"
+    program.parent.mkdir(parents=True)
+    # A link would be of an environment without packages.
+    (program.parent / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (program.parent / "python").chmod(0o755)
+    setup.write_program(program, setup.WHIPPET_PROGRAM)
+    folder = tmp_path / "elsewhere" / "empty"
+    folder.mkdir(parents=True)
+    said = subprocess.run(
+        [program, "data", "check", "empty"], cwd=folder.parent, capture_output=True, text=True, check=False
+    )
+    assert said.returncode == 5, said
+    assert f"{folder}: 0 class folders; at least 2 are needed" in said.stderr
+
+
 def test_interruption_says_how_to_go_on(setup, monkeypatch, capsys):
     def interrupt(venv):
         raise KeyboardInterrupt
