@@ -15,6 +15,10 @@ LARGEST_BYTES = 16 * 1024**2
 Json = dict[str, Any]
 
 
+class Gone(OperatorError):
+    """The artefact has been taken away."""
+
+
 @dataclass(frozen=True)
 class Card:
     metadata: Json
@@ -101,7 +105,7 @@ def _inside(s3: Any, bucket: str, key: str) -> Json:  # noqa: ANN401
                     return _object(opened.read() if opened else b"{}")
     except ClientError as error:
         if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
-            raise OperatorError(f"The artefact s3://{bucket}/{key} is not there any more.") from None
+            raise Gone(f"The artefact s3://{bucket}/{key} is not there any more.") from None
         raise
     except (tarfile.TarError, ValueError) as error:
         raise OperatorError(f"The artefact s3://{bucket}/{key} cannot be read ({error}).") from None

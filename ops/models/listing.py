@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ops.console import answer
 from ops.errors import OperatorError
-from ops.models.card import Card, read_card
+from ops.models.card import Card, Gone, read_card
 from ops.models.live import STARTER, Live, Past, artifact_of, live, model_url, past
 from ops.models.registry import APPROVED, PENDING, Registry, Version
 from ops.stage import Stage
@@ -28,7 +28,9 @@ def run(arguments: argparse.Namespace) -> int:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         cards = list(pool.map(lambda one: _card(s3, one), versions))
     places = places_of(stage, serving)
-    rows = [row(version, card, places) for version, card in zip(versions, cards, strict=True)]
+    rows = [
+        {**row(version, card, places), "fault": fault} for version, (card, fault) in zip(versions, cards, strict=True)
+    ]
     known = {one.artifact for one in versions}
     strangers = {artifact: where for artifact, where in places.items() if artifact not in known}
     entries = past(stage)
@@ -43,12 +45,14 @@ def run(arguments: argparse.Namespace) -> int:
     )
 
 
-def _card(s3: Any, version: Version) -> Card | None:  # noqa: ANN401 - boto3 makes its clients at run time
-    """None where the artefact is gone: the registry still knows of it."""
+def _card(s3: Any, version: Version) -> tuple[Card | None, str | None]:  # noqa: ANN401 - boto3 makes its clients at run time
+    """No card where the artefact is gone, of which the registry still knows; what is wrong where it is damaged."""
     try:
-        return read_card(s3, version.url, version.evaluation_url)
-    except OperatorError:
-        return None
+        return read_card(s3, version.url, version.evaluation_url), None
+    except Gone:
+        return None, None
+    except OperatorError as error:
+        return None, str(error)
 
 
 def places_of(stage: Stage, serving: Live) -> dict[str, list[str]]:
@@ -109,6 +113,8 @@ def show(
     else:
         console.print("No version is registered yet: `python -m ops pipeline run` trains and registers one.")
     for one in rows:
+        if one["fault"]:
+            console.print(f"{one['version']} is damaged: {one['fault']}", markup=False)
         if one["status"] != PENDING:
             word = "approved" if one["status"] == APPROVED else "rejected"
             by = (
@@ -127,13 +133,14 @@ def _table(rows: list[dict[str, Any]]) -> Table:
         number = heading in {"version", "accuracy", "macro-F1"}
         table.add_column(heading, justify="right" if number else "left", no_wrap=heading != "live", overflow="fold")
     for one in rows:
+        missing = "damaged" if one["fault"] else "gone"
         table.add_row(
             str(one["version"]),
             status_word(one["status"]),
             scored(one["accuracy"]),
             scored(one["macro_f1"]),
-            (one["data_sha256"] or "gone")[:HASH_SHOWN],
-            (one["code_sha256"] or "gone")[:HASH_SHOWN],
+            (one["data_sha256"] or missing)[:HASH_SHOWN],
+            (one["code_sha256"] or missing)[:HASH_SHOWN],
             one["registered"][:10],
             ", ".join(one["live"]),
         )
