@@ -128,7 +128,7 @@ class _Signature(S3SigV4Auth):
 def base_of(s3: Any, bucket: str) -> str:  # noqa: ANN401
     """Where boto3 sends requests about the bucket's objects; nothing is sent.
 
-    Not of a presigned URL: boto3 makes that for S3's global endpoint, which sends elsewhere for another region's bucket.
+    Not of a presigned URL: boto3 makes that for S3's global endpoint, which sends elsewhere in other regions.
     """
     made: list[str] = []
 
