@@ -65,6 +65,7 @@ from local.registry_images import RegistryImages
 from local.resource_tags import ResourceTags
 from local.s3_access_log import AccessLog as S3AccessLog
 from local.sagemaker.asynchronous import Queues, queue_of
+from local.sagemaker.capacity import JOB_BYTES, Capacity, machine_bytes
 from local.sagemaker.control_plane import hosting_service
 from local.sagemaker.endpoints import Endpoints
 from local.sagemaker.jobs import Jobs
@@ -128,7 +129,8 @@ class Assembly:
         Notebooks(self.hosting, self.notebooks)
         LifecycleConfigs(self.hosting)
         images = ImageRegistry(settings.images)
-        self.jobs = Jobs(self.hosting, images, settings.home.jobs, process_environment, self.clock)
+        self.capacity = Capacity(machine_bytes())
+        self.jobs = Jobs(self.hosting, images, settings.home.jobs, process_environment, self.clock, self.capacity)
         training = TrainingJobs(self.jobs)
         tuning = TuningJobs(self.jobs, training)
         for kind in (training, ProcessingJobs(self.jobs), tuning, TransformJobs(self.jobs, settings.launch_seconds)):
@@ -156,6 +158,7 @@ class Assembly:
             lambda scope, endpoint, variant: is_scaled(self.autoscaling.service, scope, endpoint, variant),
             InvocationMetrics(self.clock),
             self.clock,
+            self.capacity,
         )
         self.queues = Queues(self.endpoints, self.clock)
         self.machines = Machines(settings.home.machines, of_machines, self.clock)
@@ -202,7 +205,7 @@ class Assembly:
         web_identity.install(settings.home.identity_keys)
         joints.add_state("clock", self.clock)
         RegistryImages(images).install()
-        quotas = ServiceQuotas(self.jobs.limit)
+        quotas = ServiceQuotas(self.capacity.limit(JOB_BYTES))
         for service in (self.hosting, self.autoscaling.service, self.deployments.service, quotas.service):
             joints.add_service(service.name, service.target_prefix, self._handler(service), service.records)
         commands = self.run_command

@@ -13,13 +13,14 @@ from local.json_service import Call, JsonService, Operation, now
 from local.listing import listing
 from local.records import Document, Scope
 from local.sagemaker.alarms import RoleAlarms, refuse_missing
+from local.sagemaker.capacity import ENDPOINT_BYTES, Capacity
 from local.sagemaker.capture import Capture
 from local.sagemaker.control_plane import named, put_tags
 from local.sagemaker.deployment import deployment_of, retained, summaries
 from local.sagemaker.fleet import Fleet
 from local.sagemaker.instance import LaunchFailed
 from local.sagemaker.keys import require_of_caller
-from local.sagemaker.launch import Launcher
+from local.sagemaker.launch import Launcher, capacity
 from local.sagemaker.metrics import InvocationMetrics
 from local.sagemaker.names import arn, validation
 from local.sagemaker.rollout import Plan, Rollout, plan_of
@@ -51,8 +52,14 @@ class Shift:
 class Endpoints:
     """The endpoints of every account and region, and the fleets behind them."""
 
-    def __init__(
-        self, service: JsonService, launcher: Launcher, is_scaled: IsScaled, metrics: InvocationMetrics, clock: Clock
+    def __init__(  # noqa: PLR0917 - what every endpoint needs
+        self,
+        service: JsonService,
+        launcher: Launcher,
+        is_scaled: IsScaled,
+        metrics: InvocationMetrics,
+        clock: Clock,
+        room: Capacity,
     ) -> None:
         self.service = service
         self.clock = clock
@@ -63,6 +70,10 @@ class Endpoints:
         self._captures: dict[Key, Capture] = {}
         self._shifts: dict[Key, Shift] = {}
         self._changed = threading.Condition()
+        self._room = room
+        # What changes under way take beyond what serves.
+        self._growth: dict[object, int] = {}
+        room.add(self._held_bytes)
         operations: dict[str, Callable[[Call], Document]] = {
             "CreateEndpoint": self._create,
             "UpdateEndpoint": self._update,
@@ -95,7 +106,9 @@ class Endpoints:
             "_deployment": deployment,
             **_last(call.params.get("DeploymentConfig")),
         }
-        self.service.records.put(call.scope, "Endpoint", name, document)
+        with self._room.lock:
+            self._room.refuse_beyond(_instances(deployment), ENDPOINT_BYTES, "endpoints")
+            self.service.records.put(call.scope, "Endpoint", name, document)
         put_tags(self.service, call, document["EndpointArn"])
         self._behind(call.scope, name, self._launch_first)
         return document
@@ -115,8 +128,9 @@ class Endpoints:
             raise validation(f'Endpoint "{name}" has instances and cannot become serverless: create another one.')
         plan = plan_of(config, deployment)
         refuse_missing(call.scope, plan.alarms)
+        growth = self._grow(_second_fleet(plan, endpoint["_deployment"], deployment))
         self._set(call.scope, name, EndpointStatus="Updating", **_last(config))
-        self._behind(call.scope, name, lambda scope, _: self._replace(scope, name, deployment, plan))
+        self._behind(call.scope, name, lambda scope, _: self._replace(scope, name, deployment, plan), growth)
         return endpoint
 
     def _reweigh(self, call: Call) -> Document:
@@ -126,10 +140,14 @@ class Endpoints:
         known = {variant["VariantName"] for variant in endpoint["_deployment"]["Variants"]}
         if set(changes) - known:
             raise validation(f'Variants {sorted(set(changes) - known)} are not part of endpoint "{name}".')
+        more = 0
         for variant in endpoint["_deployment"]["Variants"]:
-            _refuse_capacity(variant, changes.get(variant["VariantName"], {}))
+            change = changes.get(variant["VariantName"], {})
+            _refuse_capacity(variant, change)
+            more += max(0, capacity({**variant, **_changed(variant, change)}) - capacity(variant))
+        growth = self._grow(more)
         self._set(call.scope, name, EndpointStatus="Updating")
-        self._behind(call.scope, name, lambda scope, _: self._apply(scope, name, changes))
+        self._behind(call.scope, name, lambda scope, _: self._apply(scope, name, changes), growth)
         return endpoint
 
     def _describe(self, call: Call) -> Document:
@@ -172,8 +190,32 @@ class Endpoints:
 
     # --- behind the answer ---------------------------------------------------------------------------------------
 
-    def _behind(self, scope: Scope, name: str, work: Callable[[Scope, str], None]) -> None:
-        threading.Thread(target=work, args=(scope, name), daemon=True, name=f"endpoint-{name}").start()
+    def _behind(
+        self, scope: Scope, name: str, work: Callable[[Scope, str], None], growth: object | None = None
+    ) -> None:
+        def run() -> None:
+            try:
+                work(scope, name)
+            finally:
+                self._growth.pop(growth, None)
+
+        threading.Thread(target=run, daemon=True, name=f"endpoint-{name}").start()
+
+    def _grow(self, instances: int) -> object:
+        """Held from here until the change is over."""
+        with self._room.lock:
+            self._room.refuse_beyond(instances, ENDPOINT_BYTES, "endpoints")
+            growth = object()
+            self._growth[growth] = instances
+            return growth
+
+    def _held_bytes(self) -> int:
+        deployed = [
+            _instances(one["_deployment"])
+            for _, _, one in self.service.records.everywhere("Endpoint")
+            if one["EndpointStatus"] != "Failed"
+        ]
+        return (sum(deployed) + sum(list(self._growth.values()))) * ENDPOINT_BYTES
 
     def _launch_first(self, scope: Scope, name: str) -> None:
         endpoint = self.service.required(scope, "Endpoint", name)
@@ -416,6 +458,26 @@ class Endpoints:
 
 def _key(scope: Scope, name: str) -> Key:
     return scope.key, name
+
+
+def _instances(deployment: Document) -> int:
+    return sum(capacity(variant) for variant in deployment["Variants"])
+
+
+def _second_fleet(plan: Plan, running: Document, deployment: Document) -> int:
+    """What runs beside the old fleet at the widest: all of the new one, or a batch of a rolling update."""
+    if plan.kind != "ROLLING":
+        return _instances(deployment)
+    wanted = _instances(deployment)
+    return max(0, wanted - _instances(running)) + plan.batch(wanted)
+
+
+def _changed(variant: Document, change: Document) -> Document:
+    """The members that say how many instances there are, as the change wants them."""
+    if change.get("ServerlessUpdateConfig"):
+        return {"ServerlessConfig": {**variant["ServerlessConfig"], **change["ServerlessUpdateConfig"]}}
+    count = change.get("DesiredInstanceCount")
+    return {} if count is None else {"InitialInstanceCount": count}
 
 
 def _refuse_capacity(variant: Document, change: Document) -> None:

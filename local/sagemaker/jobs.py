@@ -7,7 +7,6 @@ embedded AWS ended has failed, and says so at the next start.
 import contextlib
 import functools
 import logging
-import os
 import shutil
 import threading
 import time
@@ -23,6 +22,7 @@ from local.json_service import AwsError, Call, JsonService, Operation, now
 from local.listing import listing
 from local.network.interfaces import CannotPlug, Placement, Plugged, plug
 from local.records import Document, Records, Scope
+from local.sagemaker.capacity import JOB_BYTES, Capacity
 from local.sagemaker.control_plane import named, put_tags
 from local.sagemaker.instance import LaunchFailed
 from local.sagemaker.names import SERVICE_PRINCIPAL, arn, validation
@@ -32,8 +32,6 @@ from local.volume_keys import may_grant
 logger = logging.getLogger("embedded-aws.sagemaker.jobs")
 RUNNING = ("InProgress", "Stopping")
 ENDED = ("Completed", "Failed", "Stopped")
-# A training process with PyTorch and its data fits in it; the machine's memory says how many there may be.
-INSTANCE_BYTES = 1024**3
 # When the embedded AWS ends, for all jobs together; what StopTrainingJob leaves a job is in cluster.py.
 STOP_SECONDS = 10.0
 INTERRUPTED = "InternalServerError: The embedded AWS ended while the job ran; start the job again."
@@ -138,8 +136,14 @@ class Kind(Protocol):
 class Jobs:
     """The jobs that run, and how many instances they hold."""
 
-    def __init__(
-        self, service: JsonService, images: ImageRegistry, folder: Path, gateway: Mapping[str, str], clock: Clock
+    def __init__(  # noqa: PLR0917 - what every job needs
+        self,
+        service: JsonService,
+        images: ImageRegistry,
+        folder: Path,
+        gateway: Mapping[str, str],
+        clock: Clock,
+        capacity: Capacity,
     ) -> None:
         self.service = service
         self.images = images
@@ -147,7 +151,8 @@ class Jobs:
         self.gateway = gateway
         self.clock = clock
         self.changed = threading.Condition()
-        self.limit = max(1, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // INSTANCE_BYTES)
+        self.capacity = capacity
+        capacity.add(lambda: self._held * JOB_BYTES)
         self._kinds: dict[str, Kind] = {}
         self._running: dict[tuple[str, str, str], tuple[Job, threading.Thread]] = {}
         self._held = 0
@@ -188,7 +193,9 @@ class Jobs:
         name = params[f"{kind.name}Name"]
         with self.changed:
             self._refuse_taken(kind, scope, name)
-            self._hold(kind, instances)
+            with self.capacity.lock:
+                self.capacity.refuse_beyond(instances, JOB_BYTES, "jobs")
+                self._held += instances
             document = {
                 **{key: value for key, value in params.items() if key != "Tags"},
                 **first,
@@ -215,15 +222,6 @@ class Jobs:
                 "ResourceInUse",
                 f"Job names must be unique within an AWS account and region: {arn(scope, kind.name, name)} exists.",
             )
-
-    def _hold(self, kind: Kind, instances: int) -> None:
-        if self._held + instances > self.limit:
-            raise AwsError(
-                "ResourceLimitExceeded",
-                f"The limit of this machine's memory for jobs is {self.limit} instances, with current utilization of "
-                f"{self._held} instances and a request delta of {instances} instances.",
-            )
-        self._held += instances
 
     def _describe(self, kind: Kind, call: Call) -> Document:
         return self.service.required(call.scope, kind.name, call.params[f"{kind.name}Name"].lower())

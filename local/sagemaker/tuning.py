@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field
 
-from local.json_service import AwsError, Call, Operation, now
+from local.json_service import Call, Operation, now
 from local.listing import listing
 from local.records import Document
 from local.sagemaker import condition_keys, search, training_request
@@ -20,8 +20,6 @@ UNAVAILABLE = ("TrainingJobDefinitions", "WarmStartConfig", "Autotune")
 UNAVAILABLE_DEFINITION = ("HyperParameterRanges", "HyperParameterTuningResourceConfig", "TuningObjective")
 STRATEGIES = ("Bayesian", "Random")
 OBJECTIVE = "_tuning_objective_metric"
-# Trials that wait for others' instances ask again.
-ASK_AGAIN_SECONDS = 0.5
 COUNTED = {"Completed": "Completed", "InProgress": "InProgress", "Stopping": "InProgress", "Stopped": "Stopped"}
 
 
@@ -76,8 +74,9 @@ class TuningJobs:
         return _counters([])
 
     def instances(self, call: Call) -> int:
-        """Its trials hold them."""
-        return 0
+        """Of all trials that run at once: it holds them for them, so that none has to wait for others' instances."""
+        limits = call.params["HyperParameterTuningJobConfig"]["ResourceLimits"]
+        return _at_once(limits) * int(call.params["TrainingJobDefinition"]["ResourceConfig"]["InstanceCount"])
 
     def context(self, call: Call) -> Document:
         return condition_keys.of_tuning(call)
@@ -98,7 +97,8 @@ class Tuning:
 
     kind: TuningJobs
     job: Job
-    _started: list[str] = field(default_factory=list)
+    # Of trials that could not be run: the job's failure, once none runs any more.
+    _errors: list[Exception] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self) -> Document:
@@ -110,21 +110,25 @@ class Tuning:
         waiting = iter(enumerate(drawn, start=1))
 
         def work() -> None:
-            while not self.job.stopping.is_set():
+            while not self.job.stopping.is_set() and not self._errors:
                 with self._lock:
                     number, values = next(waiting, (0, {}))
                 if not number:
                     return
-                self._try(number, values, definition, config)
+                try:
+                    self._try(number, values, definition, config)
+                except Exception as error:
+                    self._errors.append(error)
 
         threads = [
-            threading.Thread(target=work, daemon=True, name=f"trials-{self.job.name}")
-            for _ in range(limits["MaxParallelTrainingJobs"])
+            threading.Thread(target=work, daemon=True, name=f"trials-{self.job.name}") for _ in range(_at_once(limits))
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+        if self._errors and not self.job.stopping.is_set():
+            raise JobFailed(f"InternalServerError: A training job could not be run: {self._errors[0]}")
         return self._result(config)
 
     def _try(self, number: int, values: dict[str, str], definition: Document, config: Document) -> None:
@@ -147,18 +151,8 @@ class Tuning:
             "_tuning_job": self.job.name,
             "_key_by_caller": self.job.document().get("_key_by_caller", False),
         }
-        while not self.job.stopping.is_set():
-            try:
-                jobs.begin(self.kind.training, scope, params, first, int(definition["ResourceConfig"]["InstanceCount"]))
-                break
-            except AwsError as error:
-                if error.code != "ResourceLimitExceeded":
-                    raise
-                self.job.stopping.wait(ASK_AGAIN_SECONDS)
-        else:
-            return
-        with self._lock:
-            self._started.append(name)
+        # The tuning job holds its instance.
+        jobs.begin(self.kind.training, scope, params, first, 0)
         self.job.update(**_counters(self._trials()))
         jobs.wait(scope, "TrainingJob", name, self.job.stopping.is_set)
         if self.job.stopping.is_set() and not self.job.closing.is_set():
@@ -196,6 +190,10 @@ class Tuning:
             **_counters(found),
             **best,
         }
+
+
+def _at_once(limits: Document) -> int:
+    return min(int(limits["MaxParallelTrainingJobs"]), int(limits["MaxNumberOfTrainingJobs"]))
 
 
 def trials(jobs: Jobs, job: Job) -> list[Document]:

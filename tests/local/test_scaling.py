@@ -83,6 +83,18 @@ def test_load_scales_out_and_quiet_scales_in(fast, scaling):
     assert fast.client("cloudwatch").describe_alarms(AlarmNamePrefix=prefix)["MetricAlarms"] == []
 
 
+def test_a_fleet_that_the_machine_has_no_memory_for_fails_its_activity_with_the_reason(fast, scaling):
+    endpoint = fast.serving()
+    scaling.register_scalable_target(MinCapacity=5000, MaxCapacity=5000, **target(endpoint))
+    failed = until(lambda: activities(scaling, endpoint))[0]
+    scaling.deregister_scalable_target(**target(endpoint))
+    assert failed["StatusCode"] == "Failed"
+    assert (
+        "Failed to set desired instance count to 5000. Reason: The limit of this machine's" in failed["StatusMessage"]
+    )
+    assert count(fast, endpoint) == 1
+
+
 def metric(fast, endpoint, name, statistic):
     return fast.client("cloudwatch").get_metric_statistics(
         Namespace="AWS/SageMaker",
