@@ -25,6 +25,9 @@ CALLS = {
     "RegisterModel": ("CreateModelPackage", {}),
 }
 WITHOUT_CALL = {"Condition": {"Conditions", "IfSteps", "ElseSteps"}, "Fail": {"ErrorMessage"}}
+# What a step may say beside its type and arguments, and what it may have that a run here would not heed.
+MEMBERS = {"Name", "Type", "Arguments", "DependsOn", "PropertyFiles", "DisplayName", "Description"}
+UNAVAILABLE = {"CacheConfig", "RetryPolicies"}
 
 
 def read(text: str) -> Document:
@@ -77,6 +80,10 @@ def _faults(document: Document) -> Iterator[str]:
 
 def _step_faults(step: Document) -> Iterator[str]:
     name, kind, arguments = step.get("Name"), step.get("Type"), step.get("Arguments", {})
+    for member in sorted(member for member in UNAVAILABLE & set(step) if _acts(step[member])):
+        yield f"step {name}: {member} is not available in the embedded AWS"
+    for member in sorted(set(step) - MEMBERS - UNAVAILABLE):
+        yield f"step {name}: unknown member {member}"
     if not isinstance(name, str) or not NAME.fullmatch(name):
         yield f"a step is named {name!r}"
     elif kind in WITHOUT_CALL:
@@ -91,6 +98,11 @@ def _step_faults(step: Document) -> Iterator[str]:
             yield f"step {name}: {' '.join(report.split())}"
     else:
         yield f"step {name}: the type {kind!r} is not available in the embedded AWS"
+
+
+def _acts(setting: Any) -> bool:  # noqa: ANN401 - any JSON value
+    """A cache that is off and an empty list change nothing."""
+    return bool(setting) and not (isinstance(setting, dict) and setting.get("Enabled") is False)
 
 
 def _reference_faults(path: str, parameters: list[Any], properties: dict[str, list[Any]]) -> Iterator[str]:

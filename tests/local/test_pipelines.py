@@ -71,6 +71,15 @@ def test_a_pipeline_is_described_as_it_was_made(embedded):
         (definition(FAIL, FAIL), "two steps are named Refuse"),
         (definition({"Name": "A", "Type": "Dance", "Arguments": {}}), "step A: the type 'Dance'"),
         (definition(processing(Colour="blue")), "step Prepare: Unknown parameter.*Colour"),
+        (
+            definition(processing() | {"CacheConfig": {"Enabled": True, "ExpireAfter": "P1D"}}),
+            "step Prepare: CacheConfig is not available in the embedded AWS",
+        ),
+        (
+            definition(processing() | {"RetryPolicies": [{"ExceptionType": ["Step.THROTTLING"]}]}),
+            "step Prepare: RetryPolicies is not available in the embedded AWS",
+        ),
+        (definition(processing() | {"Colour": "blue"}), "step Prepare: unknown member Colour"),
         (definition(processing(RoleArn=5)), "step Prepare: Invalid type.*RoleArn"),
         (definition(Parameters=[]), "there is no parameter Prefix"),
         (
@@ -87,6 +96,10 @@ def test_a_pipeline_is_described_as_it_was_made(embedded):
 def test_a_wrong_definition_is_refused_by_name(embedded, text, sentence):
     with pytest.raises(ClientError, match=sentence):
         create(embedded, text)
+
+
+def test_a_cache_that_is_off_is_taken(embedded):
+    create(embedded, definition(processing() | {"CacheConfig": {"Enabled": False}, "RetryPolicies": []}))
 
 
 def test_the_same_token_starts_nothing_twice(embedded):
