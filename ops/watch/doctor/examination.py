@@ -11,7 +11,7 @@ from config.load import load_stage
 from ops.console import answer
 from ops.errors import NotReached, Refused
 from ops.stage import Stage
-from ops.watch.doctor.finding import Finding, note, withheld
+from ops.watch.doctor.finding import Finding, note, unanswered
 from ops.watch.doctor.ground import bootstrap, caller, github, service_roles, zones
 from ops.watch.doctor.places import ami, images, listeners, objects
 from ops.watch.doctor.quotas import concurrency, quotas
@@ -51,7 +51,7 @@ def examined(stage: Stage) -> list[Finding]:
     found: list[Finding] = []
     for what, look in LOOKS.items():
         seen = asked(lambda look=look: list(look(stage)))  # type: ignore[misc]
-        found += [withheld(what, seen)] if isinstance(seen, Unknown) else seen
+        found += [unanswered(what, seen)] if isinstance(seen, Unknown) else seen
     return found
 
 

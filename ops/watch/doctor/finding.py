@@ -33,5 +33,5 @@ def unknown(what: str, said: str, remedy: str = "") -> Finding:
     return Finding(what, "unknown", said, remedy)
 
 
-def withheld(what: str, answer: Unknown, remedy: str = "") -> Finding:
-    return Finding(what, "unknown", answer.reason, remedy, withheld=True)
+def unanswered(what: str, answer: Unknown, remedy: str = "") -> Finding:
+    return Finding(what, "unknown", answer.reason, remedy, withheld=answer.withheld)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from botocore.exceptions import ClientError
 
 from ops.stage import Stage
-from ops.watch.doctor.finding import Finding, fault, note, well, withheld
+from ops.watch.doctor.finding import Finding, fault, note, unanswered, well
 from ops.watch.reading import Unknown, asked
 
 # What the CDK's own templates ask for; `cdk bootstrap` writes it.
@@ -104,7 +104,7 @@ def _offered(stage: Stage, kind: str) -> set[str]:
 def _box_zone(kind: str, wanted: list[str], offered: set[str] | Unknown) -> Finding:
     what = f"the box's type {kind}"
     if isinstance(offered, Unknown):
-        return withheld(what, offered)
+        return unanswered(what, offered)
     if not offered:
         return fault(what, "is not offered in this region", "choose another workbench.box.instance_type")
     missing = [zone for zone in wanted if zone not in offered]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ops.stage import Stage
-from ops.watch.doctor.finding import Finding, fault, note, unknown, well, withheld
+from ops.watch.doctor.finding import Finding, fault, note, unanswered, unknown, well
 from ops.watch.doctor.needs import needs_of, vcpu_quota
 from ops.watch.reading import Unknown, asked
 
@@ -18,7 +18,7 @@ def quotas(stage: Stage) -> Iterator[Finding]:
     for need in needs:
         what = f"quota {need.quota}"
         if isinstance(applied, Unknown):
-            yield withheld(what, applied, f"the stage takes {need.count} ({need.why})")
+            yield unanswered(what, applied, f"the stage takes {need.count} ({need.why})")
         elif need.quota not in applied:
             yield unknown(what, "AWS lists no such quota here", f"the stage takes {need.count} ({need.why})")
         else:
@@ -64,7 +64,7 @@ def _box(stage: Stage) -> Iterator[Finding]:
 
     found = asked(read)
     if isinstance(found, Unknown):
-        yield withheld(what, found)
+        yield unanswered(what, found)
     else:
         yield _held(what, found[0], found[1], "the box", _more("ec2", code, found[0]))
 
@@ -75,7 +75,7 @@ def concurrency(stage: Stage) -> Iterator[Finding]:
     found = asked(lambda: stage.client("lambda").get_account_settings()["AccountLimit"])
     what = "concurrent executions of Lambda"
     if isinstance(found, Unknown):
-        yield withheld(what, found)
+        yield unanswered(what, found)
         return
     limit, free = found["ConcurrentExecutions"], found["UnreservedConcurrentExecutions"]
     if reserved is None:
@@ -83,7 +83,7 @@ def concurrency(stage: Stage) -> Iterator[Finding]:
         return
     deployed = asked(lambda: _deployed(stage))
     if isinstance(deployed, Unknown):
-        yield withheld(what, deployed)
+        yield unanswered(what, deployed)
         return
     # What is deployed is taken off already.
     left = free + deployed - reserved

@@ -140,6 +140,16 @@ def test_quotas_that_may_not_be_read_leave_no_account_ready(monkeypatch, capsys,
     assert all(one["withheld"] for one in found["findings"])
 
 
+def test_vcpus_that_the_region_has_no_quota_of_are_unknown_and_nothing_was_withheld(monkeypatch):
+    stage, script = scripted(monkeypatch, workbench__box__enabled=True)
+    for listing in ("list_aws_default_service_quotas", "list_service_quotas"):
+        script.says("service-quotas", listing, offered(QUOTAS))
+    script.says("ec2", "describe_instance_types", {"InstanceTypes": [{"VCpuInfo": {"DefaultVCpus": 4}}]})
+    script.refuses("service-quotas", "get_service_quota", "NoSuchResourceException")
+    (box,) = (one for one in quotas(stage) if "vCPUs" in one.what)
+    assert (box.state, box.withheld) == ("unknown", False)
+
+
 def test_a_quota_that_aws_does_not_list_is_unknown_and_nothing_was_withheld(monkeypatch, capsys):
     stage, script = scripted(monkeypatch, workbench__box__enabled=False)
     for listing in ("list_aws_default_service_quotas", "list_service_quotas"):
