@@ -9,6 +9,8 @@ class Inert:
 
     what: str
     reason: str
+    # "TYPE.Property" of a template, where it is one of its own.
+    properties: tuple[str, ...] = ()
 
 
 ACCEPTED_WITHOUT_EFFECT = (
@@ -16,13 +18,72 @@ ACCEPTED_WITHOUT_EFFECT = (
         "InstanceType of an endpoint's variant, a job, an EC2 or a notebook instance; memory of a function or of a "
         "serverless variant",
         "every process has this machine",
+        (
+            "AWS::EC2::Instance.InstanceType",
+            "AWS::Lambda::Function.MemorySize",
+            "AWS::SageMaker::NotebookInstance.InstanceType",
+        ),
     ),
     Inert(
-        "VolumeSizeInGB of a job, an endpoint config or a notebook instance; size and type of EC2's volumes",
-        "files lie on this machine's disk, which has the room that it has; they are described as asked for",
+        "Runtime and Architectures of a function",
+        "its code runs with this project's Python (or this machine's Node) on this machine's processor",
+        ("AWS::Lambda::Function.Architectures", "AWS::Lambda::Function.Runtime"),
     ),
+    Inert(
+        "The AMI of an EC2 instance, PlatformIdentifier of a notebook instance",
+        "their programs are this machine's and this project's",
+        ("AWS::SageMaker::NotebookInstance.PlatformIdentifier",),
+    ),
+    Inert("InstanceTenancy of a VPC", "this machine has the one tenant", ("AWS::EC2::VPC.InstanceTenancy",)),
+    Inert(
+        "VolumeSizeInGB of a job, an endpoint config or a notebook instance; size, type and tags of EC2's volumes",
+        "files lie on this machine's disk, which has the room that it has; they are described as asked for",
+        (
+            "AWS::EC2::Instance.PropagateTagsToVolumeOnCreation",
+            "AWS::SageMaker::NotebookInstance.VolumeSizeInGB",
+        ),
+    ),
+    Inert(
+        "What a volume's KMS key encrypts",
+        "its use is asked for as on AWS, and what it may not encrypt is not made; files on this machine's disk are as "
+        "safe as its user's own",
+        ("AWS::SageMaker::EndpointConfig.KmsKeyId", "AWS::SageMaker::NotebookInstance.KmsKeyId"),
+    ),
+    Inert(
+        "A topic's KMS key, a queue's own encryption",
+        "messages lie in this process's memory and state unencrypted; their policies say who may publish, send and "
+        "receive, but nobody is asked for a topic's key: that they may use it, only an account shows",
+        ("AWS::SNS::Topic.KmsMasterKeyId", "AWS::SQS::Queue.SqsManagedSseEnabled"),
+    ),
+    Inert(
+        "MaxSessionDuration of a role",
+        "a session lasts as long as it is asked for: that a longer one is refused, only an account shows",
+        ("AWS::IAM::Role.MaxSessionDuration",),
+    ),
+    Inert("X-Ray tracing of functions", "there is no X-Ray here", ("AWS::Lambda::Function.TracingConfig",)),
     Inert("ModelDataDownloadTimeoutInSeconds", "the model is on this machine already"),
-    Inert("CodeBuild projects", "kept and described; a build needs Docker, so images come from the registry file"),
+    Inert(
+        "CodeBuild projects",
+        "kept and described; a build needs Docker, so images come from the registry file",
+        (
+            "AWS::CodeBuild::Project.Artifacts",
+            "AWS::CodeBuild::Project.Environment",
+            "AWS::CodeBuild::Project.LogsConfig",
+            "AWS::CodeBuild::Project.QueuedTimeoutInMinutes",
+            "AWS::CodeBuild::Project.Source",
+            "AWS::CodeBuild::Project.TimeoutInMinutes",
+        ),
+    ),
+    Inert(
+        "Scans and lifecycle policies of an image repository",
+        "no image is stored here: each is a command of the registry file",
+        ("AWS::ECR::Repository.ImageScanningConfiguration", "AWS::ECR::Repository.LifecyclePolicy"),
+    ),
+    Inert(
+        "MaximumBatchingWindowInSeconds of an event source mapping",
+        "a function is called with what is there, as soon as anything is",
+        ("AWS::Lambda::EventSourceMapping.MaximumBatchingWindowInSeconds",),
+    ),
     Inert(
         "HttpPutResponseHopLimit of an EC2 instance", "its metadata service is on loopback, from which no packet hops"
     ),
@@ -30,7 +91,21 @@ ACCEPTED_WITHOUT_EFFECT = (
     Inert(
         "KMS key rotation, the end of a deletion window",
         "what a key has encrypted is readable after a rotation; one to be deleted is of no use from the request on",
+        ("AWS::KMS::Key.EnableKeyRotation",),
     ),
-    Inert("Tags for cost allocation, budgets", "nothing is billed here"),
-    Inert("CloudWatch dashboards", "kept and described; nothing here draws them"),
+    Inert(
+        "Tags for cost allocation, budgets",
+        "nothing is billed here",
+        (
+            "AWS::Budgets::Budget.Budget",
+            "AWS::Budgets::Budget.NotificationsWithSubscribers",
+            "AWS::Budgets::Budget.ResourceTags",
+            "AWS::Lambda::EventSourceMapping.Tags",
+        ),
+    ),
+    Inert(
+        "CloudWatch dashboards",
+        "kept and described; nothing here draws them",
+        ("AWS::CloudWatch::Dashboard.DashboardBody",),
+    ),
 )
