@@ -13,7 +13,7 @@ from ops.work import datasets
 from ops.work.definition import Definition
 from ops.work.following import follow
 from ops.work.jobs import TRAINING, Job
-from ops.work.preparing import made_ready
+from ops.work.preparing import ready
 from ops.work.requests import new_name, training, validated
 from ops.work.screen import Screen
 from ops.work.wishes import Wish, checked
@@ -52,8 +52,8 @@ def asked(stage: Stage, arguments: argparse.Namespace) -> tuple[str, Json]:
         screen.note(f"Warning: {warning}")
     sagemaker = stage.client("sagemaker")
     definition = Definition.deployed(sagemaker, stage.output("training", "PipelineName"))
-    prepared = made_ready(stage, definition, datasets.chosen(stage, arguments.data), wish)
-    screen.note(f"The data set as {prepared.origin} prepared it: {prepared.uri}/")
+    data = datasets.chosen(stage, arguments.data)
+    prepared = ready(stage, definition, data, wish, screen.note, is_rehearsal=arguments.dry_run)
     tuning = arguments.tuned or prepared.tuning
     tuned = tuned_by(sagemaker, tuning) if tuning else {}
     told_of_tuning(screen, tuning, tuned)

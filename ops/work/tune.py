@@ -20,7 +20,7 @@ from ops.work.following import left_running
 from ops.work.held_out import HeldOut, held_out
 from ops.work.jobs import TRAINING, TUNING, Job, described, trials_of
 from ops.work.logs import JobLog
-from ops.work.preparing import made_ready
+from ops.work.preparing import ready
 from ops.work.requests import LONGEST_TUNING_NAME, new_name, tuning, validated
 from ops.work.screen import Screen
 from ops.work.tables import plain
@@ -50,8 +50,8 @@ def asked(stage: Stage, arguments: argparse.Namespace) -> tuple[str, Json]:
         screen.note(f"Warning: {warning}")
     sagemaker = stage.client("sagemaker")
     definition = Definition.deployed(sagemaker, stage.output("training", "PipelineName"))
-    prepared = made_ready(stage, definition, datasets.chosen(stage, arguments.data), wish)
-    screen.note(f"The data set as {prepared.origin} prepared it: {prepared.uri}/")
+    data = datasets.chosen(stage, arguments.data)
+    prepared = ready(stage, definition, data, wish, screen.note, is_rehearsal=arguments.dry_run)
     name = new_name(stage.names.own_jobs, "tune", LONGEST_TUNING_NAME)
     request = tuning(definition, name, prepared, config, wish)
     return name, validated(sagemaker, "CreateHyperParameterTuningJob", request)
