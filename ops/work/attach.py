@@ -1,4 +1,4 @@
-"""`ops attach NAME`: whatever runs under this name, followed to its end from where it is."""
+"""`ops attach NAME`: whatever runs under this name, followed to its end from where it is. It starts nothing itself."""
 
 import argparse
 
@@ -15,12 +15,14 @@ from ops.work.jobs import TUNING, Job, find
 def run(arguments: argparse.Namespace) -> int:
     stage = Stage.open(arguments.stage, arguments.stages)
     found = anything(stage, arguments.name)
+    if isinstance(found, Job) and found.kind is TUNING:
+        return tune.told(arguments, stage, tune.follow(stage, found.name), start=False, plot=arguments.plot)
+    if arguments.plot is not None:
+        raise OperatorError(f"--plot draws the trials of a tuning job, and {arguments.name} is none.")
     if isinstance(found, Run):
         return pipeline.follow(arguments, stage, found.arn)
     if isinstance(found, Command):
         return on_box.followed(arguments, stage, Box.of(stage), found)
-    if found.kind is TUNING:
-        return tune.told(arguments, stage, tune.follow(stage, found.name))
     job = follow(stage, found.kind, found.name)
     return answer(arguments, train.outcome(job, stage.prices), lambda console: train.show(job, stage, console))
 

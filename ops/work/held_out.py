@@ -46,7 +46,7 @@ class HeldOut:
 def held_out(stage: Stage, job: Job, *, start: bool | None, returning: str) -> HeldOut:
     """Of a training job; one that scores is started where none has, and with `start` also where one has failed.
 
-    `returning` is the command that goes on from there after a Ctrl-C.
+    `returning` is the command that has it scored, and that goes on from there after a Ctrl-C.
     """
     if job.status != "Completed":
         return HeldOut(remark=f"its training is {job.status}")
@@ -57,7 +57,7 @@ def held_out(stage: Stage, job: Job, *, start: bool | None, returning: str) -> H
     if found is not None:
         return _told(stage, scoring, found)
     if start is False:
-        return HeldOut(remark="nobody has had it scored; without --no-score a short processing job does")
+        return HeldOut(remark=f"a short processing job would score it: `{returning} --stage {stage.name}`")
     remark = _why_not(scoring, again=bool(start))
     return HeldOut(remark=remark) if remark else _scored(stage, scoring, returning)
 

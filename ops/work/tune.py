@@ -40,7 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
     stage.client("sagemaker").create_hyper_parameter_tuning_job(**request)
     if arguments.detach:
         return answer(arguments, {"name": name, "status": "InProgress"}, lambda console: console.print(name))
-    return told(arguments, stage, follow(stage, name))
+    plot = arguments.plot or Path(f"{name}.svg")
+    return told(arguments, stage, follow(stage, name), start=arguments.score, plot=plot)
 
 
 def asked(stage: Stage, arguments: argparse.Namespace) -> tuple[str, Json]:
@@ -64,14 +65,16 @@ def follow(stage: Stage, name: str) -> Job:
     objective, limits = objective_of(job), job.document["HyperParameterTuningJobConfig"]["ResourceLimits"]
     screen, told_of = Screen(name), set[str]()
     with left_running(stage, name), ExitStack() as stack:
-        live = stack.enter_context(Live(console=screen.console, transient=True)) if screen.is_watched else None
-        if live is None:
+        live = Live(console=screen.console, transient=True, auto_refresh=False) if screen.is_watched else None
+        if live is not None:
+            stack.enter_context(live)
+        else:
             screen.note(f"{name}: {limits['MaxNumberOfTrainingJobs']} trials for the best {objective}")
         while True:
             job = described(sagemaker, TUNING, name)
             trials = trials_in(trials_of(sagemaker, name))
             if live is not None:
-                live.update(table(trials, objective, f"{name}  {job.state}"))
+                live.update(table(trials, objective, f"{name}  {job.state}"), refresh=True)
             for trial in (one for one in trials if one.has_ended and one.name not in told_of):
                 told_of.add(trial.name)
                 if live is None:
@@ -96,18 +99,19 @@ def why(stage: Stage, job: Job, trials: list[Trial]) -> str:
     return "\n".join([said, f"The last lines of the log of {failed.name}:", *words])
 
 
-def told(arguments: argparse.Namespace, stage: Stage, job: Job) -> int:
-    """The answer about a tuning job that has ended: its trials, and what the best one does on the test pictures."""
-    objective, words = objective_of(job), vars(arguments)
+def told(arguments: argparse.Namespace, stage: Stage, job: Job, *, start: bool | None, plot: Path | None) -> int:
+    """The answer about a tuning job that has ended: its trials, and what the best one does on the test pictures.
+
+    `start`: as `held_out` takes it. None is drawn where there is no `plot`.
+    """
+    objective = objective_of(job)
     trials = trials_in(trials_of(stage.client("sagemaker"), job.name))
-    drawn = parallel_coordinates(trials, objective, title=job.name)
-    place = write(words.get("plot") or Path(f"{job.name}.svg"), drawn)
+    place = write(plot, parallel_coordinates(trials, objective, title=job.name)) if plot else None
     best = best_of(trials)
     scores = HeldOut()
     if best is not None:
         trial = described(stage.client("sagemaker"), TRAINING, best.name)
-        returning = f"python -m ops attach {job.name}"
-        scores = held_out(stage, trial, start=words.get("score"), returning=returning)
+        scores = held_out(stage, trial, start=start, returning=f"python -m ops compare {job.name}")
     found = {
         "name": job.name,
         "kind": job.kind.noun,
@@ -116,7 +120,7 @@ def told(arguments: argparse.Namespace, stage: Stage, job: Job) -> int:
         "best": {**best.as_json(), "held_out": scores.as_json()} if best else None,
         "trials": [one.as_json() for one in trials],
         "wall_seconds": round(job.wall_seconds, 1),
-        "plot": str(place),
+        "plot": str(place) if place else None,
     }
 
     def show(console: Console) -> None:
@@ -124,7 +128,8 @@ def told(arguments: argparse.Namespace, stage: Stage, job: Job) -> int:
         if best is not None:
             console.print(f"The best is {best.name}: `python -m ops train --tuned {job.name} --stage {stage.name}`")
             console.print(f"On the test pictures: {scores.told()}", markup=False)
-        console.print(f"All trials as a plot: {place}")
+        if place is not None:
+            console.print(f"All trials as a plot: {place}")
 
     return answer(arguments, found, show)
 

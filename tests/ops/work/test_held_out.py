@@ -87,7 +87,7 @@ def test_what_no_training_told_is_scored_once_with_its_cost(aws):
 
 
 def test_nothing_is_started_that_is_not_wanted_and_what_is_known_is_told_all_the_same(aws):
-    assert "without --no-score" in told(start=False).told()
+    assert "would score it: `python -m ops compare --stage dev`" in told(start=False).told()
     assert aws.followed == []
     aws.report = {"accuracy": 0.5, "macro_f1": 0.4}
     assert told(start=False).accuracy == 0.5
