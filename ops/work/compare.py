@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from ops.console import answer
-from ops.errors import OperatorError
+from ops.errors import NotReached, OperatorError
 from ops.prices import UNPRICED, dollars
+from ops.printable import tell
 from ops.stage import Stage
 from ops.work import on_box
 from ops.work.box import Box, Command
@@ -53,9 +54,10 @@ class Row:
 
 def run(arguments: argparse.Namespace) -> int:
     stage = Stage.open(arguments.stage, arguments.stages)
-    found = chosen(stage, arguments)
     returning = " ".join(["python -m ops compare", *arguments.names])
-    rows = [row_of(stage, one, start=arguments.score, returning=returning) for one in found]
+    rows, passed_over = rows_of(stage, arguments, returning)
+    for remark in passed_over:
+        tell(remark)
     if not rows:
         raise OperatorError(
             f"Stage {stage.name} has no training that ended well within {arguments.days:g} days: `python -m ops train "
@@ -63,7 +65,12 @@ def run(arguments: argparse.Namespace) -> int:
         )
     footnote, report = FOOTNOTE + stage.prices.source, arguments.report
     place = write(report, page(rows, stage=stage.name, footnote=footnote)) if report else None
-    data = {"rows": [row.as_json() for row in rows], "report": str(place) if place else None, "footnote": footnote}
+    data = {
+        "rows": [row.as_json() for row in rows],
+        "passed_over": passed_over,
+        "report": str(place) if place else None,
+        "footnote": footnote,
+    }
 
     def show(console: Console) -> None:
         show_table(console, table(rows))
@@ -77,22 +84,39 @@ def run(arguments: argparse.Namespace) -> int:
     return answer(arguments, data, show)
 
 
-def chosen(stage: Stage, arguments: argparse.Namespace) -> list[Job | Command]:
-    """Those that are named, or the last of each kind that ended well."""
+def rows_of(stage: Stage, arguments: argparse.Namespace, returning: str) -> tuple[list[Row], list[str]]:
+    """Those that are named, or the last of each kind that ended well and can be compared; and what was passed over."""
     if arguments.names:
-        return [_named(stage, name) for name in arguments.names]
-    jobs = [job for job in lately(stage, arguments.days, (TRAINING, TUNING)) if job.status == "Completed"]
-    last: dict[str, Job | Command] = {}
-    for job in jobs:
-        last.setdefault(kind_of(job), job)
+        named = [_named(stage, name) for name in arguments.names]
+        return [row_of(stage, one, start=arguments.score, returning=returning) for one in named], []
+    rows, passed_over = [], []
+    for candidates in chosen(stage, arguments.days):
+        for one in candidates:
+            try:
+                rows.append(row_of(stage, one, start=arguments.score, returning=returning))
+            except NotReached:
+                raise
+            except OperatorError as why:
+                passed_over.append(f"{one.name} is passed over. {why}")
+            else:
+                break
+    return rows, passed_over
+
+
+def chosen(stage: Stage, days: float) -> list[list[Job | Command]]:
+    """What ended well, of each kind the youngest first."""
+    found: dict[str, list[Job | Command]] = {}
+    for job in lately(stage, days, (TRAINING, TUNING)):
+        if job.status == "Completed":
+            found.setdefault(kind_of(job), []).append(job)
     box = Box.find(stage)
     commands = box.commands() if box else []
     own = (one for one in commands if one.name.startswith(stage.names.own_jobs))
     done = next((one for one in own if one.status == "Success"), None)
     if done is not None:
-        last["box"] = done
+        found["box"] = [done]
     order = ("one instance", "several instances", "box", "tuning")
-    return [last[kind] for kind in order if kind in last]
+    return [found[kind] for kind in order if kind in found]
 
 
 def _named(stage: Stage, name: str) -> Job | Command:

@@ -7,8 +7,11 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from ops.errors import NotReached, OperatorError
 from ops.prices import Prices
-from ops.work.compare import FOOTNOTE, Row, cells, kind_of, row_of, table
+from ops.work import compare
+from ops.work.box import Box, Command
+from ops.work.compare import FOOTNOTE, Row, cells, kind_of, row_of, rows_of, table
 from ops.work.held_out import HeldOut
 from ops.work.jobs import TRAINING, TUNING, Job
 from ops.work.report import page
@@ -71,6 +74,69 @@ def test_a_tuning_has_its_best_trials_score_for_the_money_of_all():
     row = row_of(stage(SageMaker(("a", 0.5), ("b", 0.7), ("c", None))), tuning)
     assert (row.kind, row.valid_accuracy, row.test_accuracy) == ("tuning's best of 3", 0.7, None)
     assert row.billed_seconds == 300
+
+
+def tuning(name):
+    return Job(
+        TUNING,
+        {"HyperParameterTuningJobName": name, "CreationTime": BEGAN, "HyperParameterTuningJobStatus": "Completed"},
+    )
+
+
+class Tunings(SageMaker):
+    """By their names: `empty` has no trial with a value."""
+
+    def get_paginator(self, call):
+        paginators = {"empty": SageMaker(("a", None)), "full": SageMaker(("a", 0.5))}
+
+        def paginate(HyperParameterTuningJobName):
+            return paginators[HyperParameterTuningJobName].get_paginator(call).paginate()
+
+        return SimpleNamespace(paginate=paginate)
+
+    def describe_training_job(self, TrainingJobName):
+        return job(TrainingJobName, best_valid_accuracy=0.5)
+
+
+@pytest.fixture
+def compared(monkeypatch):
+    """What stands in the table, and what was passed over: of these jobs, beside a box whose stack keeps no log."""
+
+    def run(*jobs, names=()):
+        box = Box("i-1", None, None, None, None, 0.0)
+        command = Command("whippet-dev-box-1", "1", "", "m5.xlarge", BEGAN, {"Status": "Success"})
+        monkeypatch.setattr(compare, "lately", lambda *_: list(jobs))
+        monkeypatch.setattr(compare, "_named", lambda _, name: tuning(name))
+        monkeypatch.setattr(Box, "find", lambda _: box)
+        monkeypatch.setattr(Box, "commands", lambda _: [command])
+        aws = stage(Tunings())
+        aws.name, aws.names = "dev", SimpleNamespace(own_jobs="whippet-dev-")
+        rows, passed_over = rows_of(aws, SimpleNamespace(names=names, days=30.0, score=False), "")
+        return [row.name for row in rows], passed_over
+
+    return run
+
+
+def test_what_cannot_be_compared_is_passed_over_and_said(compared):
+    rows, passed_over = compared(tuning("empty"), Job(TRAINING, job("a")), tuning("full"))
+    assert rows == ["a", "full"]
+    log, trials = passed_over
+    assert log.startswith("whippet-dev-box-1 is passed over. The workbench stack is older than this checkout")
+    assert trials.startswith("empty is passed over. The tuning job empty has no trial with a value")
+
+
+def test_what_was_named_is_never_passed_over(compared):
+    with pytest.raises(OperatorError, match="The tuning job empty has no trial with a value"):
+        compared(names=["empty"])
+
+
+def test_bad_weather_passes_nothing_over(compared, monkeypatch):
+    def lost(*_, **__):
+        raise NotReached("AWS was not reached.")
+
+    monkeypatch.setattr(compare, "row_of", lost)
+    with pytest.raises(NotReached):
+        compared(tuning("full"))
 
 
 def test_the_kind_is_by_instances():
