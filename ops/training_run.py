@@ -58,6 +58,11 @@ class Look:
     steps: list[Step]
     """Those that have begun, the oldest first."""
 
+    @property
+    def failed(self) -> Step | None:
+        """The step that it failed by."""
+        return next((one for one in self.steps if one.status == "Failed"), None)
+
 
 @dataclass(frozen=True)
 class Runs:
@@ -163,13 +168,13 @@ class Runs:
         return found
 
 
-def refuse_failure(run: str, end: Look) -> None:
-    """WorkFailed, with the step that failed and its reason, unless it has succeeded."""
+def refuse_failure(run: str, end: Look, words: str = "") -> None:
+    """WorkFailed, with the step that failed, its reason and its last words, unless it has succeeded."""
     if end.status == "Succeeded":
         return
-    failed = next((one for one in end.steps if one.status == "Failed"), None)
-    why = f"{failed.name}: {failed.reason}" if failed else end.reason
-    raise WorkFailed(f"The pipeline's run {run.rsplit('/', 1)[-1]} ended as {end.status}. {why}".rstrip())
+    why = f"{end.failed.name}: {end.failed.reason}" if end.failed else end.reason
+    said = f"The pipeline's run {run.rsplit('/', 1)[-1]} ended as {end.status}. {why}"
+    raise WorkFailed(f"{said.rstrip()}\n{words}".rstrip())
 
 
 def _run(found: dict[str, Any]) -> Run:

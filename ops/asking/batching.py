@@ -17,7 +17,8 @@ from ops.errors import OperatorError, WorkFailed
 from ops.printable import tell
 from ops.stage import Stage
 from ops.work.following import left_running
-from ops.work.jobs import ENDED
+from ops.work.jobs import ENDED, TRANSFORM
+from ops.work.logs import JobLog, last_words
 
 SHOWN_FAILURES = 10
 
@@ -48,7 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     }
     if status != "Completed":
         data["error"] = f"The job {job} ended as {status}: {ended.get('FailureReason', 'it says no reason')}"
-        tell(str(data["error"]))
+        words = last_words(JobLog(stage.client("logs"), TRANSFORM.log, job))
+        tell(f"{data['error']}\n{words}")
     answer(arguments, data, lambda console: show(console, data, wrong))
     return WorkFailed.status if wrong or status != "Completed" else 0
 

@@ -9,6 +9,7 @@ from ops.errors import WorkFailed
 from ops.models.registry import Version
 from ops.stage import Stage
 from ops.work.jobs import PROCESSING, described
+from ops.work.logs import JobLog, last_words
 from ops.work.scoring import Scoring
 
 Json = dict[str, Any]
@@ -49,4 +50,5 @@ class LiveScore:
             time.sleep(self.stage.account.poll_seconds)
         if job.status != "Completed":
             why = job.reason or "it says no reason"
-            raise WorkFailed(f"The job {name}, which scores the live model, ended as {job.status}: {why}")
+            words = last_words(JobLog(self.stage.client("logs"), PROCESSING.log, name))
+            raise WorkFailed(f"The job {name}, which scores the live model, ended as {job.status}: {why}\n{words}")

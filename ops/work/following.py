@@ -10,7 +10,7 @@ from ops.errors import NotReached, WorkFailed
 from ops.stage import Stage
 from ops.weather import sentence_of
 from ops.work.jobs import TRAINING, Job, Kind, described
-from ops.work.logs import JobLog
+from ops.work.logs import JobLog, last_words
 from ops.work.screen import Screen
 
 
@@ -60,8 +60,7 @@ def _show(log: JobLog, screen: Screen) -> None:
 def ended_well(job: Job, log: JobLog) -> Job:
     if job.status == "Completed":
         return job
-    seen = log.last()
-    words = "\n".join(["The last lines of its log:", *(f"  {line}" for line in seen)]) if seen else "It has no log."
+    words = last_words(log)
     if job.status == "Stopped":
         doing = job.document.get("SecondaryStatus", "Stopped")
         why = {

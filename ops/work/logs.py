@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops.weather import sentence_of
 
 # CloudWatch Logs' client, made at run time.
 Client = Any
@@ -70,6 +72,18 @@ class JobLog:
             if not following or following == token:
                 return
             self._tokens[stream] = following
+
+
+def last_words(log: JobLog, job: str = "") -> str:
+    """To stand below why a job failed; `job` names it where the sentence before speaks of something else."""
+    try:
+        seen = log.last()
+    except (BotoCoreError, ClientError) as error:
+        # It is told all the same that, and why, the job failed.
+        return f"{f'The log of {job}' if job else 'Its log'} cannot be read. {sentence_of(error)}"
+    if not seen:
+        return f"{job or 'It'} has no log."
+    return "\n".join([f"The last lines of {f'the log of {job}' if job else 'its log'}:", *(f"  {one}" for one in seen)])
 
 
 def _lines(event: dict[str, Any]) -> list[str]:

@@ -14,9 +14,12 @@ from ops.work import datasets
 from ops.work.definition import Definition
 from ops.work.following import left_running
 from ops.work.graph import graph
+from ops.work.jobs import KINDS, TUNING, trials_of
+from ops.work.logs import JobLog, last_words
 from ops.work.screen import Screen
 from ops.work.tables import plain
 from ops.work.tables import show as show_table
+from ops.work.trials import trials_in
 from ops.written import write
 
 Json = dict[str, Any]
@@ -48,8 +51,22 @@ def follow(arguments: argparse.Namespace, stage: Stage, arn: str) -> int:
                     screen.note(f"  {step.name:<10} {step.status:<10} {line(step)}".rstrip())
             doing = [step.name for step in look.steps if step.status not in ENDED]
             screen.state(f"{look.status}: {', '.join(doing)}" if doing else look.status)
-    refuse_failure(arn, look)
+    refuse_failure(arn, look, words_of(stage, look.failed))
     return told(arguments, stage, found_run(stage, identity))
+
+
+def words_of(stage: Stage, failed: Step | None) -> str:
+    """The last ones of the job of the step that failed; of a tuning, of the first trial that did."""
+    if failed is None or failed.job is None:
+        return ""
+    kind, job = next(kind for kind in KINDS if kind.metadata == failed.kind), failed.job
+    if kind is TUNING:
+        trials = trials_in(trials_of(stage.client("sagemaker"), job))
+        found = next((one.name for one in trials if one.status == "Failed"), None)
+        if found is None:
+            return ""
+        job = found
+    return last_words(JobLog(stage.client("logs"), kind.log, job), job)
 
 
 def line(step: Step) -> str:

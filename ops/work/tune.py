@@ -19,7 +19,7 @@ from ops.work.definition import Definition
 from ops.work.following import left_running
 from ops.work.held_out import HeldOut, held_out
 from ops.work.jobs import TRAINING, TUNING, Job, described, trials_of
-from ops.work.logs import JobLog
+from ops.work.logs import JobLog, last_words
 from ops.work.preparing import ready
 from ops.work.requests import LONGEST_TUNING_NAME, new_name, tuning, validated
 from ops.work.screen import Screen
@@ -95,8 +95,7 @@ def why(stage: Stage, job: Job, trials: list[Trial]) -> str:
     said = f"The tuning job {job.name} failed: {job.reason or 'AWS gives no reason'}"
     if failed is None:
         return said
-    words = [f"  {text}" for text in JobLog(stage.client("logs"), TRAINING.log, failed.name).last()]
-    return "\n".join([said, f"The last lines of the log of {failed.name}:", *words])
+    return f"{said}\n{last_words(JobLog(stage.client('logs'), TRAINING.log, failed.name), failed.name)}"
 
 
 def told(arguments: argparse.Namespace, stage: Stage, job: Job, *, start: bool | None, plot: Path | None) -> int:

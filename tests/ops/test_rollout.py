@@ -24,6 +24,7 @@ from ops.models.serving_change import Changed, ServingChange
 from ops.models.stage_file import Promoted
 from ops.stage import Stage
 from ops.work.scoring import Scoring
+from tests.ops.work.test_following import Logs
 
 KEYS = {"region_name": "us-east-1", "aws_access_key_id": "a", "aws_secret_access_key": "b"}
 NEW, OLD = "models/new/model.tar.gz", "models/old/model.tar.gz"
@@ -80,7 +81,7 @@ def test_a_deploy_that_sagemaker_took_back_by_itself_is_a_failure(stage, sagemak
         settled(stage, NEW)
 
 
-def test_a_scoring_job_that_fails_tells_its_reason(stage, sagemaker, monkeypatch):
+def test_a_scoring_job_that_fails_tells_its_reason_and_its_last_words(stage, sagemaker, monkeypatch):
     monkeypatch.setattr(Stage, "output", lambda *_: "bucket")
     monkeypatch.setattr(Scoring, "known", lambda _: None)
     scoring = LiveScore(stage, version(7, NEW), "models/0123456789abcdef/model.tar.gz")
@@ -111,10 +112,14 @@ def test_a_scoring_job_that_fails_tells_its_reason(stage, sagemaker, monkeypatch
     }
     sagemaker.add_response("describe_processing_job", {**ended, "ProcessingJobStatus": "InProgress"})
     sagemaker.add_response("describe_processing_job", ended)
-    with pytest.raises(
-        WorkFailed, match="The job job, which scores the live model, ended as Failed: evaluate: no pictures"
-    ):
+    clients = {"sagemaker": sagemaker.client, "logs": Logs("one", "two")}
+    monkeypatch.setattr(Account, "client", lambda _, service: clients[service])
+    with pytest.raises(WorkFailed) as told_of:
         scoring.result()
+    assert str(told_of.value) == (
+        "The job job, which scores the live model, ended as Failed: evaluate: no pictures\n"
+        "The last lines of its log:\n  one\n  two"
+    )
 
 
 def past(*artifacts):
