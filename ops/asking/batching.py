@@ -30,10 +30,10 @@ def run(arguments: argparse.Namespace) -> int:
     batches = Batches(stage)
     if arguments.out:
         refuse_unwritable(arguments.out)
-    job, refused = (arguments.job, []) if arguments.job else _started(arguments, batches, steps)
+    job = arguments.job or _started(arguments, batches, steps)
     with left_running(stage, job, f"python -m ops batch --job {job}"):
         ended = _followed(batches, job, steps)
-    results = sorted([*batches.results(ended), *refused], key=lambda one: one.file)
+    results = sorted(batches.results(ended), key=lambda one: one.file)
     out = arguments.out or Path(f"{job}.csv")
     write(out, results)
     wrong = [one for one in results if one.error]
@@ -61,8 +61,7 @@ def refuse_unwritable(path: Path) -> None:
         raise OperatorError(f"{path} cannot be written: name another file with --out.")
 
 
-def _started(arguments: argparse.Namespace, batches: Batches, steps: Steps) -> tuple[str, list[Result]]:
-    """The job, and what was not given to it."""
+def _started(arguments: argparse.Namespace, batches: Batches, steps: Steps) -> str:
     refused: list[Result] = []
     if not arguments.what:
         raise OperatorError("Name a folder or a prefix to predict, or a job to return to with --job.")
@@ -74,9 +73,9 @@ def _started(arguments: argparse.Namespace, batches: Batches, steps: Steps) -> t
     else:
         prefix = batches.prefix_of(arguments.what)
     with steps.step("Start the job") as remark:
-        job = batches.start(prefix, instance_type=arguments.instance_type, instances=arguments.instances)
+        job = batches.start(prefix, refused, instance_type=arguments.instance_type, instances=arguments.instances)
         remark.text = job
-    return job, refused
+    return job
 
 
 def _followed(batches: Batches, job: str, steps: Steps) -> dict[str, Any]:

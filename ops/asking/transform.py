@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,8 @@ from ops.errors import OperatorError
 from ops.stage import Stage
 
 INPUT, OUTPUT = "batch/input", "batch/output"
+# Beside a job's answers, each of which ends as ANSWER: what it was not given, and why.
+REFUSED, ANSWER = "refused.json", ".out"
 # The container decides by each file's own bytes.
 CONTENT_TYPE, ACCEPT = "application/octet-stream", "application/json"
 AT_ONCE = 8
@@ -87,11 +89,16 @@ class Batches:
         pages = self.stage.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         return [key for key in pages.search("Contents[].Key") if key and not key.endswith("/")]
 
-    def start(self, prefix: str, *, instance_type: str | None, instances: int) -> str:
+    def start(self, prefix: str, refused: Sequence[Result] = (), *, instance_type: str | None, instances: int) -> str:
+        """The job's name. What was `refused` is kept beside its answers, for whoever comes back to it."""
         if not self.keys(prefix):
             raise OperatorError(f"There is nothing below s3://{self.bucket}/{prefix}.")
         sagemaker, serving = self.stage.client("sagemaker"), self.stage.config.serving
         name = f"{self.stage.names.own_jobs}batch-{int(time.time() * 1000)}"
+        if refused:
+            told = json.dumps({one.file: one.error for one in refused})
+            key = f"{OUTPUT}/{name}/{REFUSED}"
+            self.stage.client("s3").put_object(Bucket=self.bucket, Key=key, Body=told.encode())
         sagemaker.create_transform_job(
             TransformJobName=name,
             ModelName=self.stage.output("serving", "BatchModelName"),
@@ -119,24 +126,31 @@ class Batches:
 
     def done(self, job: dict[str, Any]) -> int:
         """How many files have an answer by now."""
-        return len(self.keys(_prefix(job["TransformOutput"]["S3OutputPath"])))
+        return sum(key.endswith(ANSWER) for key in self.keys(_prefix(job["TransformOutput"]["S3OutputPath"])))
 
     def results(self, job: dict[str, Any]) -> Iterator[Result]:
-        """Of each file that the job was given, in the order of their names."""
+        """Of each file that the job was given, in the order of their names; then what it was not given."""
         prefix = _prefix(job["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"])
         output = _prefix(job["TransformOutput"]["S3OutputPath"])
         given = self.keys(prefix)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             yield from pool.map(lambda key: self._result(key[len(prefix) :], output), given)
+        refused = self._content(f"{output}{REFUSED}")
+        if refused is not None:
+            yield from (Result(file, error=why) for file, why in json.loads(refused).items())
 
     def _result(self, file: str, output: str) -> Result:
+        found = self._content(f"{output}{file}{ANSWER}")
+        return Result(file, error="there is no answer") if found is None else read(file, found)
+
+    def _content(self, key: str) -> bytes | None:
+        """None where there is no such object."""
         try:
-            found = self.stage.client("s3").get_object(Bucket=self.bucket, Key=f"{output}{file}.out")["Body"].read()
+            return bytes(self.stage.client("s3").get_object(Bucket=self.bucket, Key=key)["Body"].read())
         except ClientError as error:
             if error.response["Error"]["Code"] in NOT_THERE:
-                return Result(file, error="there is no answer")
+                return None
             raise
-        return read(file, found)
 
 
 def read(file: str, body: bytes) -> Result:

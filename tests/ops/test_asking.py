@@ -23,7 +23,7 @@ from ops.asking.target import target_for
 from ops.asking.through_api import Reply, ThroughApi
 from ops.asking.through_endpoint import ThroughEndpoint
 from ops.asking.through_function import ThroughFunction
-from ops.asking.transform import Batches
+from ops.asking.transform import Batches, Result
 from ops.asking.transform import read as result_of
 from ops.errors import NotReached, OperatorError
 from ops.weather import sentence_of
@@ -298,6 +298,48 @@ def test_a_batch_keeps_back_what_would_fail_the_whole_job(tmp_path, monkeypatch)
     (tmp_path / "good.jpg").unlink()
     with pytest.raises(OperatorError, match="no file can be predicted: empty.jpg is empty"):
         Batches(stage).upload(tmp_path, lambda _: None)
+
+
+class Kept:
+    """A bucket with a picture, and SageMaker; what is put stays."""
+
+    def __init__(self):
+        self.objects = {"batch/input/p/good.jpg": JPEG}
+        self.started = []
+
+    def get_paginator(self, _):
+        def paginate(Bucket, Prefix):
+            return SimpleNamespace(search=lambda _: [key for key in self.objects if key.startswith(Prefix)])
+
+        return SimpleNamespace(paginate=paginate)
+
+    def put_object(self, Bucket, Key, Body):
+        self.objects[Key] = Body
+
+    def get_object(self, Bucket, Key):
+        if Key not in self.objects:
+            raise ClientError({"Error": {"Code": "NoSuchKey", "Message": "no"}}, "GetObject")
+        return {"Body": io.BytesIO(self.objects[Key])}
+
+    def create_transform_job(self, **asked):
+        self.started.append(asked)
+
+
+def test_who_comes_back_to_a_batch_finds_also_what_was_kept_back():
+    account = Kept()
+    stage = SimpleNamespace(
+        client=lambda _: account,
+        output=lambda *_: "bucket",
+        names=SimpleNamespace(own_jobs="whippet-dev-"),
+        config=SimpleNamespace(serving=SimpleNamespace(instance_type="ml.m5.large")),
+    )
+    refused = [Result("empty.jpg", error="empty.jpg is empty.")]
+    job = Batches(stage).start("batch/input/p/", refused, instance_type=None, instances=1)
+    (asked,) = account.started
+    # It is no input of the job, and no answer of it.
+    assert account.objects.keys() == {"batch/input/p/good.jpg", f"batch/output/{job}/refused.json"}
+    assert Batches(stage).done(asked) == 0
+    assert list(Batches(stage).results(asked)) == [Result("good.jpg", error="there is no answer"), *refused]
 
 
 @pytest.mark.parametrize("place", ["gone/x.csv", ".", "locked/x.csv"])

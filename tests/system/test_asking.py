@@ -90,8 +90,8 @@ def test_a_batch_joins_results_to_files_and_names_what_failed(deployed, tmp_path
     again = ask(deployed, "batch", "--job", data["job"], "--out", str(tmp_path / "again.jsonl"))
     assert again.status == 4
     lines = [json.loads(line) for line in (tmp_path / "again.jsonl").read_text().splitlines()]
-    assert {line["file"]: line["label"] for line in lines} == {
-        name: row["label"] for name, row in rows.items() if name != "empty.jpg"
+    assert {line["file"]: (line["label"], line["error"]) for line in lines} == {
+        name: (row["label"], row["error"]) for name, row in rows.items()
     }
 
 
