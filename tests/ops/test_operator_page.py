@@ -46,3 +46,8 @@ def test_every_option_that_a_section_names_is_one_of_its_commands(command):
         known |= set(re.findall(r"--[a-z0-9-]+", " ".join(helps)))
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", NOT_OURS.sub("", SECTIONS[heading])))
     assert named <= known
+
+
+def test_the_notebook_is_told_of_pictures_by_an_address_that_holds_in_its_own_folder():
+    """jupyter-execute runs the kernel where the notebook lies."""
+    assert set(re.findall(r"WHIPPET_DATA=(\S+?)/\S* .*jupyter-execute", PAGE)) == {"$PWD"}
