@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", type=Path, metavar="FILE", help="with --local: the file of [training.weights]")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="with --local: where the model goes")
     add_detach(parser)
-    parser.add_argument("--dry-run", action="store_true", help="print what would be asked for, and start no training")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be asked for, and start nothing")
     add_json(parser)
 
 

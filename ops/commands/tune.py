@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_score(parser)
     parser.add_argument("--plot", type=Path, metavar="FILE", help="where the plot goes; JOB.svg unless said")
     add_detach(parser)
-    parser.add_argument("--dry-run", action="store_true", help="print what would be asked of AWS, and start no trial")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be asked of AWS, and start nothing")
     add_json(parser)
 
 
