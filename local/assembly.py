@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -307,7 +306,7 @@ class Assembly:
             asyncio.create_task(_every(DELIVER_LOGS_EVERY_SECONDS, self.flow_records.deliver)),
             asyncio.create_task(_every(DELIVER_LOGS_EVERY_SECONDS, self.recorder.deliver)),
         ]
-        threading.Thread(target=self.endpoints.resume, daemon=True, name="resume").start()
+        self.endpoints.resume()
         self.machines.resume()
         self.notebooks.resume()
         self.run_command.resume()

@@ -122,6 +122,7 @@ class EndpointKind(Kind):
     def update(self, physical_id: str, old: Properties, new: Properties, stack: str) -> Provisioned:
         name = self.existing(physical_id)
         if {**old, "Tags": None} != {**new, "Tags": None}:
+            self._launched(physical_id)
             params = {key: value for key, value in new.items() if key != "Tags"}
             params = {**self.known("UpdateEndpoint", params), "EndpointName": name}
             call(self.service, "UpdateEndpoint", params)
@@ -129,10 +130,16 @@ class EndpointKind(Kind):
         return super().update(physical_id, old, new, stack)
 
     def delete(self, physical_id: str, properties: Properties) -> None:
+        self._launched(physical_id)
         super().delete(physical_id, properties)
         if self.endpoints is not None:
             name = physical_id.rsplit("/", 1)[-1]
             self.endpoints.wait_gone(Scope(joints.account(), joints.current_region()), name)
+
+    def _launched(self, physical_id: str) -> None:
+        """After a restart an endpoint takes no change until its instances are back, and a deploy need not know that."""
+        if self.endpoints is not None:
+            self.endpoints.wait_launched(Scope(joints.account(), joints.current_region()), physical_id)
 
     def _settled(self, name: str, config: str) -> None:
         if self.endpoints is None:

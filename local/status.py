@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local import damaged
 from local.control import Running, environment
 from local.facts import isolation
-from local.home import VOLUME
+from local.home import VOLUME, LocalError
 from local.inert import ACCEPTED_WITHOUT_EFFECT
 from local.process_group import members
 
@@ -57,6 +59,17 @@ def api_urls(running: Running, api_id: str) -> dict[str, str]:
 
 
 def _contents(running: Running) -> dict[str, Any]:
+    try:
+        return _asked(running)
+    except (BotoCoreError, ClientError, FileNotFoundError) as error:
+        # A stop or a reset may come at any moment.
+        raise LocalError(
+            f"The embedded AWS at {running.url} did not say what is in it; unless it is just being stopped, "
+            f"{running.home.log} tells more: {error}"
+        ) from error
+
+
+def _asked(running: Running) -> dict[str, Any]:
     session = botocore.session.Session()
     given = environment(running)
 
@@ -68,14 +81,13 @@ def _contents(running: Running) -> dict[str, Any]:
             verify=given["AWS_CA_BUNDLE"],
             aws_access_key_id=given["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=given["AWS_SECRET_ACCESS_KEY"],
+            # On this very machine, one that does not answer is gone.
+            config=Config(retries={"total_max_attempts": 1}),
         )
 
-    stacks = client("cloudformation").describe_stacks()["Stacks"]
+    stacks = _all(client("cloudformation"), "describe_stacks", "Stacks")
     hosting = client("sagemaker")
     living = {one.pid for one in members(running.facts.pid)}
-    endpoints = [
-        hosting.describe_endpoint(EndpointName=one["EndpointName"]) for one in hosting.list_endpoints()["Endpoints"]
-    ]
     return {
         "stacks": [{"name": stack["StackName"], "status": stack["StackStatus"]} for stack in stacks],
         "endpoints": [
@@ -85,17 +97,34 @@ def _contents(running: Running) -> dict[str, Any]:
                 "failure": one.get("FailureReason"),
                 "instances": _instances(running.home.instances / one["EndpointName"], living),
             }
-            for one in endpoints
+            for one in _endpoints(hosting)
         ],
         "jobs": _jobs(hosting, running.home.jobs),
         "machines": _machines(client, running),
         "notebooks": _notebooks(hosting, running),
-        "functions": [one["FunctionName"] for one in client("lambda").list_functions()["Functions"]],
+        "functions": [one["FunctionName"] for one in _all(client("lambda"), "list_functions", "Functions")],
         "apis": [
             {"name": one["Name"], "id": one["ApiId"], **api_urls(running, one["ApiId"])}
-            for one in client("apigatewayv2").get_apis()["Items"]
+            for one in _all(client("apigatewayv2"), "get_apis", "Items")
         ],
     }
+
+
+def _all(client: Any, operation: str, key: str, **params: str) -> list[dict[str, Any]]:  # noqa: ANN401 - as above
+    """Of every page."""
+    return [one for page in client.get_paginator(operation).paginate(**params) for one in page.get(key, [])]
+
+
+def _endpoints(hosting: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - as above
+    found = []
+    for one in _all(hosting, "list_endpoints", "Endpoints"):
+        try:
+            found.append(hosting.describe_endpoint(EndpointName=one["EndpointName"]))
+        except ClientError as error:
+            # One may go between the two calls.
+            if error.response["Error"]["Code"] != "ValidationException":
+                raise
+    return found
 
 
 def _jobs(hosting: Any, folder: Path) -> list[dict[str, Any]]:  # noqa: ANN401 - as above
@@ -104,18 +133,20 @@ def _jobs(hosting: Any, folder: Path) -> list[dict[str, Any]]:  # noqa: ANN401 -
     for kind in ("Training", "Processing", "Transform", "HyperParameterTuning"):
         # "HyperParameterTuning" -> "hyper_parameter_tuning"
         verb = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in kind)
-        listed = getattr(hosting, f"list{verb}_jobs")()
-        for one in listed[f"{kind}JobSummaries"]:
-            name, status = one[f"{kind}JobName"], one[f"{kind}JobStatus"]
-            if status in ("InProgress", "Stopping"):
+        for status in ("InProgress", "Stopping"):
+            for one in _all(hosting, f"list{verb}_jobs", f"{kind}JobSummaries", StatusEquals=status):
+                name = one[f"{kind}JobName"]
                 found.append({"name": name, "kind": kind, "status": status, "folder": str(folder / name)})
     return found
 
 
 def _machines(client: Callable[[str], Any], running: Running) -> list[dict[str, Any]]:
     """EC2's instances, but for those that are gone."""
-    online = {one["InstanceId"] for one in client("ssm").describe_instance_information()["InstanceInformationList"]}
-    found = [one for group in client("ec2").describe_instances()["Reservations"] for one in group["Instances"]]
+    online = {
+        one["InstanceId"] for one in _all(client("ssm"), "describe_instance_information", "InstanceInformationList")
+    }
+    groups = _all(client("ec2"), "describe_instances", "Reservations")
+    found = [one for group in groups for one in group["Instances"]]
     return [
         {
             "id": one["InstanceId"],
@@ -138,7 +169,7 @@ def _notebooks(hosting: Any, running: Running) -> list[dict[str, Any]]:  # noqa:
             "state": one["NotebookInstanceStatus"],
             "volume": str(running.home.notebook(facts.account, facts.region, one["NotebookInstanceName"]) / VOLUME),
         }
-        for one in hosting.list_notebook_instances()["NotebookInstances"]
+        for one in _all(hosting, "list_notebook_instances", "NotebookInstances")
     ]
 
 

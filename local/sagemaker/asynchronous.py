@@ -157,10 +157,9 @@ class Queues:
         self._workers.submit(self._work, scope, file, request, endpoint["_deployment"], expired)
 
     def _instances(self, scope: Scope, name: str) -> int:
-        try:
-            return sum(1 for _ in self.endpoints.fleet(scope, name).instances())
-        except KeyError:
-            return 0
+        """For now: who asks holds up the queue or the event loop, on which launches depend, so it waits for nothing."""
+        fleet = self.endpoints.running(scope, name)
+        return sum(1 for _ in fleet.instances()) if fleet else 0
 
     def _work(self, scope: Scope, file: str, request: Document, deployment: Document, expired: bool) -> None:
         try:
@@ -188,6 +187,9 @@ class Queues:
         )
         for scope, name, endpoint in self.endpoints.service.records.everywhere("Endpoint"):
             if not endpoint["_deployment"].get("AsyncInferenceConfig") or endpoint["EndpointStatus"] not in SERVING:
+                continue
+            if self.endpoints.running(scope, name) is None:
+                # After a restart its instances are on their way: no lack of capacity that scaling should answer.
                 continue
             size, instances = backlog[scope.key, name], self._instances(scope, name)
             said = {

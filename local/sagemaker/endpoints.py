@@ -27,7 +27,9 @@ from local.sagemaker.rollout import Plan, Rollout, plan_of
 from local.sagemaker.serverless import Environments, is_serverless, refuse_concurrency
 
 logger = logging.getLogger("embedded-aws.sagemaker")
-SERVING = ("InService", "Updating", "RollingBack", "SystemUpdating")
+# AWS says so of an endpoint that takes requests and no changes for a while; here after a restart.
+RELAUNCHING = "SystemUpdating"
+SERVING = ("InService", "Updating", "RollingBack", RELAUNCHING)
 FLEET_WAIT_SECONDS = 60.0
 # Less than `local.control` waits before it kills the server, whose state is not saved yet.
 STOP_SECONDS = 30.0
@@ -83,10 +85,20 @@ class Endpoints:
         }
         for name, run in operations.items():
             with_config = name in ("CreateEndpoint", "UpdateEndpoint")
-            service.add(name, Operation(run, _resources if with_config else lambda call: named("Endpoint", call)))
+            resources = _resources if with_config else lambda call: named("Endpoint", call)
+            service.add(name, Operation(self._alone(run), resources))
         service.add("ListEndpoints", Operation(self._list))
 
     # --- the API -------------------------------------------------------------------------------------------------
+
+    def _alone(self, run: Callable[[Call], Document]) -> Callable[[Call], Document]:
+        """Calls come on threads: what one has looked at may not change before it has written what follows from it."""
+
+        def alone(call: Call) -> Document:
+            with self._changed:
+                return run(call)
+
+        return alone
 
     def _create(self, call: Call) -> Document:
         name = call.params["EndpointName"]
@@ -182,7 +194,7 @@ class Endpoints:
     def _delete(self, call: Call) -> Document:
         name = call.params["EndpointName"]
         endpoint = self.service.required(call.scope, "Endpoint", name)
-        if endpoint["EndpointStatus"] in ("Creating", "Updating", "RollingBack"):
+        if endpoint["EndpointStatus"] in ("Creating", "Updating", "RollingBack", RELAUNCHING):
             raise validation(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
         self._set(call.scope, name, EndpointStatus="Deleting")
         self._behind(call.scope, name, self._remove)
@@ -350,6 +362,10 @@ class Endpoints:
             self._changed.wait_for(lambda: _key(scope, name) in self._fleets, FLEET_WAIT_SECONDS)
             return self._fleets[_key(scope, name)]
 
+    def running(self, scope: Scope, name: str) -> Fleet | None:
+        """The fleet that serves now, if there is one yet."""
+        return self._fleets.get(_key(scope, name))
+
     def routed(self, scope: Scope, name: str) -> Fleet:
         """The fleet that gets this request: while an update moves traffic, the old one or the new one."""
         fleet, shift = self.fleet(scope, name), self._shifts.get(_key(scope, name))
@@ -371,6 +387,16 @@ class Endpoints:
             self._changed.wait_for(settled)
         return self.service.records.get(scope, "Endpoint", name)
 
+    def wait_launched(self, scope: Scope, endpoint_arn: str) -> None:
+        """Until its launch after a restart has ended, if there is such an endpoint."""
+
+        def launched() -> bool:
+            found = self.service.records.all(scope, "Endpoint")
+            return all(one["EndpointStatus"] != RELAUNCHING for one in found if one["EndpointArn"] == endpoint_arn)
+
+        with self._changed:
+            self._changed.wait_for(launched)
+
     def wait_gone(self, scope: Scope, arn_name: str) -> None:
         """Until no endpoint has this name, in whatever case an ARN writes it."""
 
@@ -388,6 +414,8 @@ class Endpoints:
             if status == "Deleting":
                 self._behind(scope, name, self._remove)
             elif status != "Failed":
+                if status != "Creating":
+                    self._set(scope, name, EndpointStatus=RELAUNCHING)
                 self._behind(scope, name, self._launch_first)
 
     def stop(self) -> None:
@@ -413,7 +441,7 @@ class Endpoints:
         """What every variant has to tell CloudWatch by now."""
         scaled = []
         for scope, name, endpoint in self.service.records.everywhere("Endpoint"):
-            fleet = self._fleets.get(_key(scope, name))
+            fleet = self.running(scope, name)
             if endpoint["EndpointStatus"] not in SERVING or fleet is None:
                 continue
             for variant in list(fleet.variants.values()):

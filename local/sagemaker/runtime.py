@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from local.json_service import AwsError, HttpAnswer
 from local.records import Scope
 from local.sagemaker.capture import Message
-from local.sagemaker.endpoints import Endpoints
+from local.sagemaker.endpoints import SERVING, Endpoints
 from local.sagemaker.fleet import VariantFleet
 from local.sagemaker.instance import Answer
 from local.sagemaker.metrics import Invocation
@@ -98,7 +98,7 @@ def _not_to_be_asked(endpoints: Endpoints, scope: Scope, name: str) -> str | Non
     )
     if record is None:
         return f"{which} not found."
-    if record["EndpointStatus"] not in ("InService", "Updating", "RollingBack"):
+    if record["EndpointStatus"] not in SERVING:
         return f"{which} is not in service: it is {record['EndpointStatus']}."
     if record["_deployment"].get("AsyncInferenceConfig"):
         return f"{which} is for asynchronous inference; use InvokeEndpointAsync."

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.embedded import ALLOW_ALL, fresh, statement
+from local import control
+from tests.embedded import ALLOW_ALL, APP, Embedded, fresh, statement
 
 pytestmark = pytest.mark.xdist_group(__name__)
 
@@ -97,6 +98,25 @@ def test_requests_wait_while_there_is_no_instance(embedded, bucket):
         embedded.client("s3").get_object(Bucket=place.netloc, Key=place.path[1:])
     resize(1)
     assert all(arrived(embedded, answer["OutputLocation"]) for answer in answers)
+
+
+def test_restart_waits_for_no_instance_and_answers_what_was_left_before_it(tmp_path):
+    wanted = {"state": tmp_path / "aws", "port": 0, "images": APP / "images.toml"}
+    try:
+        before = Embedded(control.start(**wanted))
+        bucket = before.bucket()
+        endpoint = serving(before, config(before, bucket))
+        # They are being answered when the stop comes.
+        answers = [leave(before, endpoint, bucket, {"sleep": 1, "number": number}) for number in range(2)]
+        control.stop(tmp_path / "aws")
+        begun = time.monotonic()
+        after = Embedded(control.start(**wanted))
+        # A start that waits for the instances, and they for it, ends at 60 s.
+        assert time.monotonic() - begun < 30
+        assert after.settled(endpoint)["EndpointStatus"] == "InService"
+        assert all(arrived(after, answer["OutputLocation"]) for answer in answers)
+    finally:
+        control.stop(tmp_path / "aws")
 
 
 @pytest.fixture
