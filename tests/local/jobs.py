@@ -106,12 +106,12 @@ def in_training(embedded, name):
         time.sleep(0.05)
 
 
-def written(embedded, name, file):
+def written(embedded, name, file, kind="training"):
     """Once the program of its first instance has left something in a file below its /opt/ml."""
     path = embedded.running.home.jobs / name / "algo-1" / "ml" / file
     deadline = time.monotonic() + LATEST_SECONDS
     while not (path.exists() and path.read_text()):
-        assert time.monotonic() < deadline, ended(embedded, name, until=("InProgress", *ENDED))
+        assert time.monotonic() < deadline, ended(embedded, name, kind, until=("InProgress", *ENDED))
         time.sleep(0.02)
 
 
