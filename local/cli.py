@@ -38,10 +38,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="start|stop|status|reset|logs|interrupt|env")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--state", type=Path, help="folder of its state (default: pyproject.toml's, see local.home)")
-    common.add_argument("--json", action="store_true", help="print facts as JSON")
+    facts = argparse.ArgumentParser(add_help=False)
+    facts.add_argument("--json", action="store_true", help="print facts as JSON")
 
     def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:  # noqa: ANN401 - a function of args
-        added = commands.add_parser(name, help=text, parents=[common])
+        # What logs say are lines of others, no facts.
+        added = commands.add_parser(name, help=text, parents=[common] if name == "logs" else [common, facts])
         added.set_defaults(run=run)
         return added
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from botocore.stub import Stubber
 
-from local import status
+from local import cli, status
 from local.home import LocalError
 
 pytestmark = pytest.mark.xdist_group(__name__)
@@ -52,3 +52,9 @@ def test_jobs_that_run_are_found_on_every_page(embedded, tmp_path):
         found = status._jobs(client, tmp_path)
         stubbed.assert_no_pending_responses()
     assert [(one["name"], one["status"]) for one in found] == [("first", "InProgress"), ("second", "InProgress")]
+
+
+def test_json_is_refused_where_lines_of_others_are_told(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["logs", "--json"])
+    assert "unrecognized arguments: --json" in capsys.readouterr().err
