@@ -277,13 +277,16 @@ class Endpoints:
         shift = self._shifts.get(_key(scope, name))
         if shift is None or shift.fleet is None or self.launcher.launches.closed:
             return
-        for variant in self.fleet(scope, name).variants.values():
-            try:
-                variant.resize(counts[variant.name])
-            except LaunchFailed as error:
-                # The watch goes on launching it.
-                variant.wanted = counts[variant.name]
-                logger.warning("Endpoint %s: variant %s is not whole yet: %s", name, variant.name, error)
+        serving = self.fleet(scope, name)
+        # The watch would launch what is missing too.
+        with serving.changing:
+            for variant in serving.variants.values():
+                try:
+                    variant.resize(counts[variant.name])
+                except LaunchFailed as error:
+                    # The watch goes on launching it.
+                    variant.wanted = counts[variant.name]
+                    logger.warning("Endpoint %s: variant %s is not whole yet: %s", name, variant.name, error)
         shift.share = 0.0
         shift.fleet.stop()
 

@@ -141,12 +141,14 @@ class Rollout:
         while True:
             self.route(new, min(moved / instances, 1.0))
             # An old fleet that was smaller does not grow for it.
-            before.resize(min(before.wanted, max(instances - moved, 0)))
+            with old.changing:
+                before.resize(min(before.wanted, max(instances - moved, 0)))
             self._watch(self.plan.wait_seconds)
             if moved >= instances:
                 return
             moved = min(moved + batch, instances)
-            after.resize(moved)
+            with new.changing:
+                after.resize(moved)
 
     def _watch(self, seconds: float) -> None:
         until = self.clock.now() + seconds

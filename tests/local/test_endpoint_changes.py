@@ -10,7 +10,7 @@ import pytest
 from local.authority import ServiceAuthority
 from local.json_service import AwsError, Call, JsonService
 from local.records import Scope
-from local.sagemaker import endpoints
+from local.sagemaker import endpoints, fleet
 from local.sagemaker.capacity import Capacity
 from local.sagemaker.control_plane import hosting_service
 from local.sagemaker.endpoints import Endpoints
@@ -89,3 +89,23 @@ def test_endpoint_on_its_way_after_a_restart_takes_no_change(hosting, operation,
     hosting.endpoints.resume()
     assert hosting.service.records.get(SCOPE, "Endpoint", "shared")["EndpointStatus"] == "SystemUpdating"
     assert hosting.outcome(operation, **params).startswith("Cannot update in-progress endpoint")
+
+
+def test_what_an_update_took_down_is_launched_once_when_it_comes_back(hosting, monkeypatch):
+    """By the way back alone, though the watch sees an instance missing meanwhile."""
+    monkeypatch.setattr(fleet, "WATCH_EVERY_SECONDS", 0.01)
+
+    def launch():
+        time.sleep(0.2)
+        return SimpleNamespace(name="new", process=None, alive=lambda: True, drain=lambda _: None, stop=lambda: None)
+
+    serving = fleet.Fleet({"only": fleet.VariantFleet("only", launch, 1.0)})
+    key = endpoints._key(SCOPE, "shared")
+    hosting.endpoints._fleets[key] = serving
+    hosting.endpoints._shifts[key] = endpoints.Shift({}, 0.0, fleet=SimpleNamespace(stop=lambda: None))
+    hosting.endpoints.launcher.launches = SimpleNamespace(closed=False)
+    serving.watch()
+    hosting.endpoints._move_back(SCOPE, "shared", {"only": 1})
+    time.sleep(0.3)
+    assert len(serving.variants["only"].instances) == 1
+    serving.stop()
