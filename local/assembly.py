@@ -21,6 +21,7 @@ from local import (
     lifecycle,
     pass_role,
     rule_targets,
+    session_limits,
     stack_permissions,
     template_properties,
     topics,
@@ -202,6 +203,7 @@ class Assembly:
         InstanceCalls(self.machines).install()
         ResourceTags(self.hosting).install()
         web_identity.install(settings.home.identity_keys)
+        session_limits.install()
         joints.add_state("clock", self.clock)
         RegistryImages(images).install()
         quotas = ServiceQuotas(self.capacity.limit(JOB_BYTES))

@@ -8,11 +8,11 @@ import functools
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from local import bucket_properties, joints, joints_cloudformation
+from local import bucket_properties, joints, joints_cloudformation, topic_keys
 from local.authority import CannotAssume, assume_role
 from local.conditions import with_joins
 from local.encryption import encryption_checks, granted
@@ -112,7 +112,7 @@ def _enforce_encryption_too(  # noqa: PLR0917 - MiniStack's signature
     resource_arn: str = "*",
     service_context: dict[str, Foreign] | None = None,
 ) -> Foreign:
-    """An object under a KMS key needs the key as well as the object; a grant stands in for a policy."""
+    """What lies under a KMS key, an object or a topic, needs the key as well; a grant stands in for a policy."""
     _named.set(None)
     if not access_key_id and not joints.is_anonymous() and iam_action not in OPEN_TO_ANYBODY:
         # An Authorization header that is no signature: MiniStack takes its sender for root.
@@ -120,11 +120,19 @@ def _enforce_encryption_too(  # noqa: PLR0917 - MiniStack's signature
     found = original(access_key_id, iam_action, service, region, resource_arn, service_context)
     if found is not None:
         return _granted(found, iam_action, service, resource_arn)
-    if service != "s3":
-        return None
-    for action, key_arn, context in encryption_checks(iam_action, resource_arn, region, service_context or {}):
-        found = original(access_key_id, action, "kms", region, key_arn, context)
-        found = _granted(found, action, "kms", key_arn) if found is not None else None
+
+    def ask(action: str, key_arn: str, context: dict[str, Foreign]) -> Foreign:
+        refused = original(access_key_id, action, "kms", region, key_arn, context)
+        return _granted(refused, action, "kms", key_arn) if refused is not None else None
+
+    if service == "sns":
+        return topic_keys.refusal(iam_action, resource_arn, ask)
+    return _objects_key_refusal(encryption_checks(iam_action, resource_arn, region, service_context or {}), ask)
+
+
+def _objects_key_refusal(checks: Iterable[tuple[str, str, dict[str, Foreign]]], ask: Callable[..., Foreign]) -> Foreign:
+    for action, key_arn, context in checks:
+        found = ask(action, key_arn, context)
         if found is not None:
             _named.set((action, key_arn))
             return found
@@ -194,7 +202,9 @@ def _name_the_denied_action(
     if named is not None and not more.get("error_code"):
         _named.set(None)
         more["message"] = joints.denial_message(named[0], principal_arn, named[1], bool(more.get("explicit_deny")))
-    return original(service, action, principal_arn, *rest, **more)
+    answer = original(service, action, principal_arn, *rest, **more)
+    # What a service passes on of KMS is no 403.
+    return (400, *answer[1:]) if str(more.get("error_code", "")).startswith("KMS") else answer
 
 
 async def _ask_the_functions_policy(  # noqa: PLR0917 - MiniStack's signature
@@ -268,6 +278,7 @@ def complete_cloudformation() -> None:
     """What its types drop of a template. Once CloudFormation is used: its import is the slowest of all."""
     joints_cloudformation.wrap_conditions(with_joins)
     joints_cloudformation.complete_functions_by_template()
+    joints_cloudformation.keep_keys_of_topics()
     joints_cloudformation.keep_buckets_that_hold_objects()
     joints_cloudformation.let_outputs_change_alone()
     joints_cloudformation.name_parameters_as_aws_does()

@@ -50,15 +50,10 @@ ACCEPTED_WITHOUT_EFFECT = (
         ("AWS::SageMaker::EndpointConfig.KmsKeyId", "AWS::SageMaker::NotebookInstance.KmsKeyId"),
     ),
     Inert(
-        "A topic's KMS key, a queue's own encryption",
-        "messages lie in this process's memory and state unencrypted; their policies say who may publish, send and "
-        "receive, but nobody is asked for a topic's key: that they may use it, only an account shows",
-        ("AWS::SNS::Topic.KmsMasterKeyId", "AWS::SQS::Queue.SqsManagedSseEnabled"),
-    ),
-    Inert(
-        "MaxSessionDuration of a role",
-        "a session lasts as long as it is asked for: that a longer one is refused, only an account shows",
-        ("AWS::IAM::Role.MaxSessionDuration",),
+        "What a topic's KMS key encrypts, a queue's own encryption",
+        "the use of a topic's key is asked of whoever publishes, and policies say who may publish, send and receive, "
+        "but messages lie in this process's memory and state unencrypted",
+        ("AWS::SQS::Queue.SqsManagedSseEnabled",),
     ),
     Inert("X-Ray tracing of functions", "there is no X-Ray here", ("AWS::Lambda::Function.TracingConfig",)),
     Inert("ModelDataDownloadTimeoutInSeconds", "the model is on this machine already"),

@@ -349,10 +349,13 @@ def is_anonymous() -> bool:
     return bool(_module("core.iam_evaluator")._anonymous.get())
 
 
+def auth_error(code: str, message: str) -> Any:  # noqa: ANN401 - MiniStack's
+    """A refusal with a code of its own."""
+    return _module("core.iam_evaluator").AuthError(code, message)
+
+
 def missing_token() -> Any:  # noqa: ANN401 - MiniStack's AuthError
-    return _module("core.iam_evaluator").AuthError(
-        "MissingAuthenticationToken", "Request is missing Authentication Token"
-    )
+    return auth_error("MissingAuthenticationToken", "Request is missing Authentication Token")
 
 
 def denial_message(action: str, principal: str, resource: str, explicit: bool) -> str:
@@ -362,6 +365,12 @@ def denial_message(action: str, principal: str, resource: str, explicit: bool) -
 def role(account_id: str, role_arn: str) -> dict[str, Any] | None:
     found = _module("services.iam")._roles.get_scoped(account_id, None, role_arn.rsplit("/", 1)[-1])
     return found if found and found.get("Arn") == role_arn else None
+
+
+def longest_session(account_id: str, role_name: str) -> int:
+    """In seconds, of a role: its MaxSessionDuration."""
+    found = _module("services.iam")._roles.get_scoped(account_id, None, role_name) or {}
+    return int(found.get("MaxSessionDuration", 3600))
 
 
 def service_may(  # noqa: PLR0917 - one question
@@ -434,16 +443,21 @@ def kms_key_arn(account_id: str, region_name: str, key: str) -> str | None:
     return str(found["Arn"]) if found else None
 
 
+def kms_key_policy(key_arn: str) -> str:
+    _, _, _, region_name, account_id, resource = key_arn.split(":", 5)
+    found = _module("services.kms")._keys.get_scoped(account_id, region_name, resource.removeprefix("key/")) or {}
+    return str(found.get("Policy") or "")
+
+
 def unusable_key(key_arn: str) -> Any:  # noqa: ANN401 - MiniStack's AuthError
     """What S3 passes on of KMS for a key that is disabled or to be deleted; None for one in use, or none of KMS's."""
     _, _, _, region_name, account_id, resource = key_arn.split(":", 5)
-    kms, evaluator = _module("services.kms"), _module("core.iam_evaluator")
-    found = kms._keys.get_scoped(account_id, region_name, resource.removeprefix("key/")) or {}
+    found = _module("services.kms")._keys.get_scoped(account_id, region_name, resource.removeprefix("key/")) or {}
     said = {
         "Disabled": ("KMS.DisabledException", "is disabled."),
         "PendingDeletion": ("KMS.KMSInvalidStateException", "is pending deletion."),
     }.get(found.get("KeyState", ""))
-    return evaluator.AuthError(said[0], f"{key_arn} {said[1]}") if said else None
+    return auth_error(said[0], f"{key_arn} {said[1]}") if said else None
 
 
 def function_policy(name: str) -> dict[str, Any] | None:

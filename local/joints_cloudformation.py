@@ -124,6 +124,24 @@ def complete_functions_by_template() -> None:
     handlers["create"], handlers["update"] = completing(handlers["create"], 1), completing(handlers["update"], 2)
 
 
+def keep_keys_of_topics() -> None:
+    """MiniStack's CloudFormation drops KmsMasterKeyId."""
+    handlers = _module("services.cloudformation.provisioners")._RESOURCE_HANDLERS["AWS::SNS::Topic"]
+
+    def keeping(original: Callable[..., Any], at: int) -> Callable[..., Any]:
+        def provision(*args: Any, **more: Any) -> Any:  # noqa: ANN401 - MiniStack's handler
+            answer = original(*args, **more)
+            attributes, key = _module("services.sns")._topics[answer[0]]["attributes"], args[at].get("KmsMasterKeyId")
+            attributes.pop("KmsMasterKeyId", None)
+            attributes |= {"KmsMasterKeyId": key} if key else {}
+            return answer
+
+        return provision
+
+    # create(logical id, properties, ...) and update(physical id, old properties, new properties, ...)
+    handlers["create"], handlers["update"] = keeping(handlers["create"], 1), keeping(handlers["update"], 2)
+
+
 def let_outputs_change_alone() -> None:
     """MiniStack's change sets see resources alone, so that a new export without one found no way into its stack."""
     actions = _module("services.cloudformation.handlers")._ACTION_HANDLERS

@@ -10,6 +10,7 @@ from local.joints import _module, current_region, scope
 SIGNATURES: dict[str, tuple[str, ...]] = {
     "core.iam_evaluator:resolve_caller_identity": ("access_key_id",),
     "services.s3:_bucket_owner_account": ("name",),
+    "services.s3:_deliver_event_to_sns": ("arn", "event_payload", "bucket_region", "bucket_name"),
     "services.s3:bucket_region": ("name",),
     "services.s3:_record_delete_marker": ("bucket_name", "key", "prior_obj"),
     "services.s3:_purge_current_object": ("bucket_name", "key", "bucket"),
@@ -183,6 +184,11 @@ def logged_bucket(host: str, path: str) -> LoggedBucket | None:
     owner = s3._bucket_owner_account(name)
     found = s3._bucket_logging_config.get_scoped(owner, None, name) if owner else None
     return LoggedBucket(owner, _bucket_region(owner, name), name, str(found)) if found else None
+
+
+def owner_account(bucket: str) -> str:
+    """Of a bucket; "" where there is none by that name."""
+    return str(_module("services.s3")._bucket_owner_account(bucket) or "")
 
 
 def virtual_host_bucket(host: str) -> str | None:

@@ -35,6 +35,12 @@ def topics() -> list[dict[str, Any]]:
     return list(_module("services.sns")._topics._data.values())
 
 
+def topic_key(topic_arn: str) -> str | None:
+    """The KMS key of a topic in whichever account and region, as it was named; None where it has none."""
+    topic = _module("services.sns")._topic_by_arn_any_scope(topic_arn)
+    return topic["attributes"].get("KmsMasterKeyId") or None if topic else None
+
+
 def wrap_fanout(told: Callable[[str, list[tuple[Subscription, str]], str], None]) -> None:
     """Tell of every message: the topic, the subscriptions that it is for and what each is to have, and its subject."""
     sns = _module("services.sns")

@@ -60,9 +60,9 @@ def role(embedded):
     return made["Role"]["Arn"]
 
 
-def assume(embedded, role, shown):
+def assume(embedded, role, shown, **more):
     return embedded.client("sts").assume_role_with_web_identity(
-        RoleArn=role, RoleSessionName="test", WebIdentityToken=shown
+        RoleArn=role, RoleSessionName="test", WebIdentityToken=shown, **more
     )["Credentials"]
 
 
@@ -74,6 +74,13 @@ def test_a_token_of_the_providers_for_the_subject_gets_the_role(embedded, role):
         "aws_session_token": found["SessionToken"],
     }
     assert embedded.client("sts", keys).get_caller_identity()["Arn"].endswith("/test")
+
+
+def test_a_token_gets_no_longer_session_than_the_role_allows(embedded, role):
+    with pytest.raises(ClientError, match="exceeds the MaxSessionDuration set for this role"):
+        assume(embedded, role, token(), DurationSeconds=3601)
+    with pytest.raises(ClientError, match="Not authorized"):
+        assume(embedded, role, token(sub="repo:stranger/name:pull_request"), DurationSeconds=3601)
 
 
 REFUSED = {

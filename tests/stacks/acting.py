@@ -54,7 +54,7 @@ ACTING = {
     "AWS::Events::Rule": "Description EventPattern ScheduleExpression State Tags Targets",
     "AWS::IAM::InstanceProfile": "Roles",
     "AWS::IAM::OIDCProvider": "ClientIdList Tags Url",
-    "AWS::IAM::Role": "AssumeRolePolicyDocument Policies Tags",
+    "AWS::IAM::Role": "AssumeRolePolicyDocument MaxSessionDuration Policies Tags",
     "AWS::KMS::Key": "Description KeyPolicy Tags",
     "AWS::Lambda::Alias": "FunctionName FunctionVersion Name ProvisionedConcurrencyConfig",
     "AWS::Lambda::EventSourceMapping": (
@@ -73,7 +73,7 @@ ACTING = {
     ),
     "AWS::S3::BucketPolicy": "Bucket PolicyDocument",
     "AWS::SNS::Subscription": "Endpoint Protocol TopicArn",
-    "AWS::SNS::Topic": "Tags",
+    "AWS::SNS::Topic": "KmsMasterKeyId Tags",
     "AWS::SNS::TopicPolicy": "PolicyDocument Topics",
     "AWS::SQS::Queue": "MessageRetentionPeriod RedrivePolicy Tags VisibilityTimeout",
     "AWS::SQS::QueuePolicy": "PolicyDocument Queues",

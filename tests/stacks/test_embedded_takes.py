@@ -17,6 +17,7 @@ pytestmark = pytest.mark.xdist_group("synth")
 COMPLETED = {
     "AWS::Lambda::Function": ["DeadLetterConfig", "ReservedConcurrentExecutions"],
     "AWS::S3::Bucket": ["BucketEncryption", "LifecycleConfiguration", "LoggingConfiguration", "OwnershipControls"],
+    "AWS::SNS::Topic": ["KmsMasterKeyId"],
 }
 # Without effect, and told so by `python -m local status`.
 INERT = {name for one in ACCEPTED_WITHOUT_EFFECT for name in one.properties}
