@@ -27,10 +27,9 @@ def refusal(action: str, topic_arn: str, ask: Callable[[str, str, dict[str, str]
     arn = _arn(topic_arn, key)
     if arn is None:
         return joints.auth_error("KMSNotFound", f"Key '{key}' does not exist")
-    _, _, _, region, account, _ = topic_arn.split(":", 5)
     context = {
-        "kms:ViaService": f"sns.{region}.amazonaws.com",
-        "kms:CallerAccount": account,
+        "kms:ViaService": f"sns.{topic_arn.split(':')[3]}.amazonaws.com",
+        "kms:CallerAccount": joints.account(),
         **_encryption_context(topic_arn),
     }
     for needed in NEEDED:

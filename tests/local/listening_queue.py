@@ -8,17 +8,22 @@ ALARMS, RULES, BUCKETS = "cloudwatch.amazonaws.com", "events.amazonaws.com", "s3
 
 
 class Listened:
-    """A topic and a queue that hears it."""
+    """A topic, a new one unless another is given, and a queue that hears it."""
 
-    def __init__(self, embedded):
+    def __init__(self, embedded, topic=None):
         self.sqs, self.sns = embedded.client("sqs"), embedded.client("sns")
-        self.topic = self.sns.create_topic(Name=fresh("topic"))["TopicArn"]
+        self.topic = topic or self.sns.create_topic(Name=fresh("topic"))["TopicArn"]
         self.queue = self.sqs.create_queue(QueueName=fresh("queue"))["QueueUrl"]
         arn = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         take = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
         policy = {"Version": "2012-10-17", "Statement": [{**take, "Resource": arn}]}
         self.sqs.set_queue_attributes(QueueUrl=self.queue, Attributes={"Policy": json.dumps(policy)})
-        self.sns.subscribe(TopicArn=self.topic, Protocol="sqs", Endpoint=arn)
+        subscribed = self.sns.subscribe(TopicArn=self.topic, Protocol="sqs", Endpoint=arn)
+        self.subscription = subscribed["SubscriptionArn"]
+
+    def leave(self):
+        self.sns.unsubscribe(SubscriptionArn=self.subscription)
+        self.sqs.delete_queue(QueueUrl=self.queue)
 
     def admit(self, service, source):
         statement = {

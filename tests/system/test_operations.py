@@ -6,6 +6,7 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.local.listening_queue import Listened
 from tests.local.test_web_identity import KEY, number, token
 from tests.system.deployed import OPERATIONS, Deployed
 
@@ -24,6 +25,18 @@ def test_alarms_rest_while_nothing_is_wrong(deployed):
     found = deployed.root.client("cloudwatch").describe_alarms(AlarmNamePrefix=OPERATIONS)["MetricAlarms"]
     assert len(found) == 8
     assert [one["AlarmName"] for one in found if one["StateValue"] == "ALARM" and "Sweep" not in one["AlarmName"]] == []
+
+
+def test_an_alarm_reaches_the_topic_under_its_key(deployed):
+    cloudwatch, listened = deployed.root.client("cloudwatch"), Listened(deployed.root, deployed.news_topic)
+    alarm = cloudwatch.describe_alarms(AlarmNamePrefix=OPERATIONS)["MetricAlarms"][0]
+    try:
+        for state in ("ALARM", alarm["StateValue"]):
+            cloudwatch.set_alarm_state(AlarmName=alarm["AlarmName"], StateValue=state, StateReason="test")
+        heard = listened.heard()
+    finally:
+        listened.leave()
+    assert alarm["AlarmName"] in [json.loads(one)["AlarmName"] for one in heard]
 
 
 @pytest.fixture
