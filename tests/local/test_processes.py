@@ -95,6 +95,7 @@ def test_stop_during_a_launch_does_not_fail_the_endpoint(folder):
     assert "FailureReason" not in found
 
 
+@pytest.mark.slow
 def test_stop_right_after_start_leaves_no_process(folder):
     Embedded(start(folder)).serving()
     control.stop(folder)
@@ -114,6 +115,7 @@ def test_nothing_launches_once_launches_are_closed(tmp_path):
     assert instance.process is None
 
 
+@pytest.mark.slow
 def test_killed_server_that_is_a_zombie_leaves_nothing_after_stop(folder):
     running = Embedded(start(folder))
     running.serving()

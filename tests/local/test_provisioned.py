@@ -133,6 +133,7 @@ def test_unpublished_version_is_refused(lambdas, alias):
         provision(lambdas, name, 1)
 
 
+@pytest.mark.slow
 def test_environment_that_ends_is_replaced(lambdas, alias):
     name = alias()
     lambdas.update_function_configuration(FunctionName=name, Timeout=1)

@@ -10,6 +10,7 @@ pytestmark = pytest.mark.xdist_group("scaling")
 WAIT = RATE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "deployment",
     [

@@ -51,6 +51,7 @@ def test_an_instance_reads_its_notice_and_one_that_is_not_spot_gets_none(embedde
         one.terminate()
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("scaling")
 def test_a_persistent_request_is_stopped_and_has_its_capacity_back(fast):
     box = spot(fast, **STOPPING)

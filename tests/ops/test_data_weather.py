@@ -91,6 +91,7 @@ def test_killed_at_three_points_it_loses_nothing_and_repeats_less_than_a_hundred
     assert killed_and_pushed_again(bucket, dataset, [0.1, 0.5, 0.9]) < 0.03
 
 
+@pytest.mark.slow
 def test_killed_amid_files_in_parts_it_repeats_no_more(bucket, tmp_path):
     dataset = written(tmp_path, 4, 30_000)
     assert killed_and_pushed_again(bucket, dataset, [0.2, 0.7], Pace(part_bytes=500)) < 0.02

@@ -33,6 +33,7 @@ def killed(pictures: Path, folder: Path, *flags: str, kills: int, seed: int = 1)
     return dict(re.findall(r"(\w+)=(\w+)", done.stdout))
 
 
+@pytest.mark.slow
 def test_killed_run_ends_with_the_same_weights(pictures: Path, tmp_path: Path) -> None:
     found = killed(pictures, tmp_path, *QUICK, kills=2)
     assert found["same"] == "True"
@@ -58,6 +59,7 @@ def test_run_killed_many_times_ends_with_the_same_weights(
     assert int(found["resumed"]) >= 5
 
 
+@pytest.mark.slow
 def test_sigterm_leaves_a_checkpoint_and_says_how_to_go_on(pictures: Path, tmp_path: Path) -> None:
     folders = [word for name in ("train", "valid", "test") for word in (f"--{name}", str(pictures / name))]
     words = [sys.executable, "-W", "error", "-m", "training.train", *folders, "--model-dir", str(tmp_path / "model")]
