@@ -36,9 +36,9 @@ def scaled(system: Deployed, **more: object):
 
 
 def fleet(system: Deployed) -> int:
-    """Instances that run, by their processes and the port that each serves at, whatever anybody says of them."""
+    """Instances that run, by their processes and the folder of each one's model, whatever anybody says of them."""
     found = [one.command.split() for one in process_group.members(system.running.facts.pid)]
-    return len({words[words.index("--port") + 1] for words in found if "serving" in words and "--port" in words})
+    return len({words[words.index("--model") + 1] for words in found if "serving" in words and "--model" in words})
 
 
 def until(said: Callable[[], object], seconds: float) -> float:
