@@ -1,7 +1,12 @@
 """`status`, `logs`, `doctor` and `idle` against the deployed stage."""
 
+import time
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
 import pytest
 
+from ops.watch import idle
 from tests.operating import operate
 
 pytestmark = pytest.mark.xdist_group("deployed")
@@ -50,3 +55,76 @@ def test_logs_of_the_function_hold_the_request_just_made(deployed):
 
 def test_idle_looks_at_everything(deployed):
     assert watched(deployed, "idle")["not_looked_at"] == []
+
+
+@pytest.mark.slow
+def test_an_idle_box_is_stopped_and_another_command_sees_it_so(deployed, monkeypatch):
+    """Seen from two hours later: a box of the stage's tags that has done nothing since its start."""
+    tomorrow = SimpleNamespace(now=lambda zone: datetime.now(zone) + timedelta(hours=2))
+    monkeypatch.setattr(idle, "datetime", tomorrow)
+    monkeypatch.setattr(idle, "LOOKS", {"boxes": idle.LOOKS["boxes"], "volumes": idle.LOOKS["volumes"]})
+    ec2, tags = (
+        deployed.root.client("ec2"),
+        [{"Key": "project", "Value": "whippet"}, {"Key": "stage", "Value": "local"}],
+    )
+    image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+    (made,) = ec2.run_instances(
+        ImageId=image,
+        InstanceType="m5.large",
+        MinCount=1,
+        MaxCount=1,
+        TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+    )["Instances"]
+    box = made["InstanceId"]
+    try:
+        ec2.get_waiter("instance_running").wait(InstanceIds=[box], WaiterConfig={"Delay": 1})
+        deployed.root.client("cloudwatch").put_metric_data(
+            Namespace="AWS/EC2",
+            MetricData=[
+                {
+                    "MetricName": "CPUUtilization",
+                    "Dimensions": [{"Name": "InstanceId", "Value": box}],
+                    "Timestamp": datetime.now(UTC),
+                    "Value": 0.5,
+                }
+            ],
+        )
+        seen = watched(deployed, "idle")
+        (mine,) = [one for one in seen["idle"] if one["name"] == box]
+        assert (mine["can_be_stopped"], seen["stopped"]) == (True, [])
+        others = [one["name"] for one in seen["idle"] if one["name"] != box and one["can_be_stopped"]]
+        assert box in watched(deployed, "idle", "--stop")["stopped"]
+        ec2.get_waiter("instance_stopped").wait(InstanceIds=[box], WaiterConfig={"Delay": 1})
+        assert box not in [one["name"] for one in watched(deployed, "idle")["idle"]]
+        if others:
+            ec2.get_waiter("instance_stopped").wait(InstanceIds=others, WaiterConfig={"Delay": 1})
+            ec2.start_instances(InstanceIds=others)
+            ec2.get_waiter("instance_running").wait(InstanceIds=others, WaiterConfig={"Delay": 1})
+    finally:
+        ec2.terminate_instances(InstanceIds=[box])
+
+
+@pytest.mark.slow
+def test_logs_of_an_endpoint_are_followed_until_ctrl_c_and_status_is_a_check(deployed, monkeypatch):
+    deployed.call("POST", "/predict", deployed.sample.read_bytes())
+    assert watched(deployed, "logs", "endpoint", "--since", "1h")
+    looks, sleep = [], time.sleep
+
+    def interrupted(seconds):
+        looks.append(seconds)
+        if len(looks) > 2:
+            raise KeyboardInterrupt
+        sleep(0)
+
+    monkeypatch.setattr(time, "sleep", interrupted)
+    followed = operate(deployed.environment, "logs", "endpoint", "--stage", "local", "--follow", "--since", "1h")
+    assert (followed.status, bool(followed.out)) == (130, True)
+    monkeypatch.undo()
+    alarm = watched(deployed, "status")["alarms"][0]["name"]
+    ring = deployed.root.client("cloudwatch").set_alarm_state
+    ring(AlarmName=alarm, StateValue="ALARM", StateReason="a test")
+    try:
+        checked = operate(deployed.environment, "status", "--stage", "local", "--check")
+        assert (checked.status, alarm in checked.out) == (4, True)
+    finally:
+        ring(AlarmName=alarm, StateValue="OK", StateReason="a test")

@@ -211,6 +211,9 @@ def test_a_run_is_followed_and_its_steps_are_told(deployed, data, tmp_path):
     picture = operate(deployed.environment, "pipeline", "graph", *words, "--out", str(tmp_path / "p.svg"))
     assert picture.status == 0
     assert "Succeeded, " in (tmp_path / "p.svg").read_text()
+    for source in ("training", "pipeline"):
+        lines = operate(deployed.environment, "logs", source, *words).json()
+        assert any("epoch" in line["message"] for line in lines), source
 
 
 @pytest.mark.slow
