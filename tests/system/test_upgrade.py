@@ -2,7 +2,7 @@
 
 UPGRADE_FROM=REVISION rehearses from another state than the commit before this one, UPGRADE_FROM=FOLDER from files that
 git does not know. Without either state there is nothing to rehearse from, and the test fails and says so: a rehearsal
-that did not happen is no success. UPGRADE_FROM=nothing says that it is known, as `.ci/run` does at a clone without a past.
+that did not happen is no success. UPGRADE_FROM=nothing says that this is known, for a clone that has no past to get.
 """
 
 import json
