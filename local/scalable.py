@@ -2,8 +2,10 @@
 concurrency; an alias's provisioned concurrency.
 """
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from local import joints_lambda
 from local.authority import ServiceAuthority
@@ -15,82 +17,70 @@ ALIAS_PARTS = 3
 
 
 @dataclass(frozen=True)
-class VariantInstances:
-    """endpoint/NAME/variant/NAME"""
+class Variant(ABC):
+    """endpoint/NAME/variant/NAME, and the one number of it that is changed."""
 
     hosting: JsonService
+
+    @abstractmethod
+    def count(self, variant: Mapping[str, Any]) -> int | None:
+        """None where it has no such number."""
+
+    @abstractmethod
+    def changed_to(self, count: int) -> dict[str, Any]:
+        """As UpdateEndpointWeightsAndCapacities is told."""
+
+    def exists(self, scope: Scope, resource_id: str) -> bool:
+        return self._wanted(scope, resource_id) is not None
+
+    def capacity(self, scope: Scope, resource_id: str) -> int | None:
+        endpoint = self.hosting.records.get(scope, "Endpoint", resource_id.split("/")[1])
+        if endpoint is None or endpoint["EndpointStatus"] != "InService":
+            return None
+        return self._wanted(scope, resource_id)
+
+    def change(self, scope: Scope, resource_id: str, to: int) -> None:
+        _, name, _, variant = resource_id.split("/")
+        change = {"VariantName": variant, **self.changed_to(to)}
+        params = {"EndpointName": name, "DesiredWeightsAndCapacities": [change]}
+        self.hosting.call(Call("UpdateEndpointWeightsAndCapacities", params, scope, ServiceAuthority()))
+
+    def failure(self, scope: Scope, resource_id: str, to: int) -> str | None:
+        if self._wanted(scope, resource_id) == to:
+            return None
+        endpoint = self.hosting.records.get(scope, "Endpoint", resource_id.split("/")[1]) or {}
+        return str(endpoint.get("FailureReason") or "the endpoint was changed meanwhile")
+
+    def _wanted(self, scope: Scope, resource_id: str) -> int | None:
+        parts = resource_id.split("/")
+        found = self.hosting.records.get(scope, "Endpoint", parts[1]) if len(parts) == VARIANT_PARTS else None
+        for variant in found["_deployment"]["Variants"] if found else ():
+            if variant["VariantName"] == parts[3]:
+                return self.count(variant)
+        return None
+
+
+class VariantInstances(Variant):
     capacity_name: ClassVar[str] = "desired instance count"
 
-    def exists(self, scope: Scope, resource_id: str) -> bool:
-        return self._wanted(scope, resource_id) is not None
+    def count(self, variant: Mapping[str, Any]) -> int | None:
+        # A serverless one has no instances to scale.
+        found = variant.get("InitialInstanceCount")
+        return None if found is None else int(found)
 
-    def capacity(self, scope: Scope, resource_id: str) -> int | None:
-        endpoint = self.hosting.records.get(scope, "Endpoint", resource_id.split("/")[1])
-        if endpoint is None or endpoint["EndpointStatus"] != "InService":
-            return None
-        return self._wanted(scope, resource_id)
-
-    def change(self, scope: Scope, resource_id: str, to: int) -> None:
-        _, name, _, variant = resource_id.split("/")
-        params = {
-            "EndpointName": name,
-            "DesiredWeightsAndCapacities": [{"VariantName": variant, "DesiredInstanceCount": to}],
-        }
-        self.hosting.call(Call("UpdateEndpointWeightsAndCapacities", params, scope, ServiceAuthority()))
-
-    def failure(self, scope: Scope, resource_id: str, to: int) -> str | None:
-        if self._wanted(scope, resource_id) == to:
-            return None
-        endpoint = self.hosting.records.get(scope, "Endpoint", resource_id.split("/")[1]) or {}
-        return str(endpoint.get("FailureReason") or "the endpoint was changed meanwhile")
-
-    def _wanted(self, scope: Scope, resource_id: str) -> int | None:
-        parts = resource_id.split("/")
-        found = self.hosting.records.get(scope, "Endpoint", parts[1]) if len(parts) == VARIANT_PARTS else None
-        for variant in found["_deployment"]["Variants"] if found else ():
-            if variant["VariantName"] == parts[3]:
-                # A serverless one has no instances to scale.
-                count = variant.get("InitialInstanceCount")
-                return None if count is None else int(count)
-        return None
+    def changed_to(self, count: int) -> dict[str, Any]:
+        return {"DesiredInstanceCount": count}
 
 
-@dataclass(frozen=True)
-class VariantConcurrency:
-    """endpoint/NAME/variant/NAME of a serverless variant that has some."""
-
-    hosting: JsonService
+class VariantConcurrency(Variant):
     capacity_name: ClassVar[str] = "desired provisioned concurrency"
 
-    def exists(self, scope: Scope, resource_id: str) -> bool:
-        return self._wanted(scope, resource_id) is not None
+    def count(self, variant: Mapping[str, Any]) -> int | None:
+        found = (variant.get("ServerlessConfig") or {}).get("ProvisionedConcurrency")
+        return None if found is None else int(found)
 
-    def capacity(self, scope: Scope, resource_id: str) -> int | None:
-        endpoint = self.hosting.records.get(scope, "Endpoint", resource_id.split("/")[1])
-        if endpoint is None or endpoint["EndpointStatus"] != "InService":
-            return None
-        return self._wanted(scope, resource_id)
-
-    def change(self, scope: Scope, resource_id: str, to: int) -> None:
-        _, name, _, variant = resource_id.split("/")
-        update = {"VariantName": variant, "ServerlessUpdateConfig": {"ProvisionedConcurrency": to}}
-        params = {"EndpointName": name, "DesiredWeightsAndCapacities": [update]}
-        self.hosting.call(Call("UpdateEndpointWeightsAndCapacities", params, scope, ServiceAuthority()))
-
-    def failure(self, scope: Scope, resource_id: str, to: int) -> str | None:
-        if self._wanted(scope, resource_id) == to:
-            return None
-        endpoint = self.hosting.records.get(scope, "Endpoint", resource_id.split("/")[1]) or {}
-        return str(endpoint.get("FailureReason") or "the endpoint was changed meanwhile")
-
-    def _wanted(self, scope: Scope, resource_id: str) -> int | None:
-        parts = resource_id.split("/")
-        found = self.hosting.records.get(scope, "Endpoint", parts[1]) if len(parts) == VARIANT_PARTS else None
-        for variant in found["_deployment"]["Variants"] if found else ():
-            if variant["VariantName"] == parts[3]:
-                count = (variant.get("ServerlessConfig") or {}).get("ProvisionedConcurrency")
-                return None if count is None else int(count)
-        return None
+    def changed_to(self, count: int) -> dict[str, Any]:
+        return {"ServerlessUpdateConfig": {"ProvisionedConcurrency": count}}
 
 
 @dataclass(frozen=True)

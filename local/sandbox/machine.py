@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,7 @@ class Duty:
     profile_arn: str
 
 
-class Sandbox:
+class Sandbox(ABC):
     """`gateway` is what reaches the embedded AWS from a process; `clock` how fast its timers run.
 
     What it is of, and what it may, its subclass says.
@@ -68,11 +69,11 @@ class Sandbox:
 
     # --- what a subclass says of it ----------------------------------------------------------------------------------
 
-    def options(self) -> Options:
-        raise NotImplementedError
+    @abstractmethod
+    def options(self) -> Options: ...
 
-    def facts(self) -> dict[str, str]:
-        raise NotImplementedError
+    @abstractmethod
+    def facts(self) -> dict[str, str]: ...
 
     def is_in_a_vpc(self) -> bool:
         """Whether its way to AWS leads through interfaces in a customer's VPC."""
@@ -82,16 +83,17 @@ class Sandbox:
         """Those as they are now: groups change while it runs."""
         return []
 
-    def identity_document(self) -> dict[str, Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def identity_document(self) -> dict[str, Any]: ...
 
     def user_data(self) -> bytes | None:
         return None
 
+    @abstractmethod
     def duty(self) -> Duty | None:
         """None where it has no role."""
-        raise NotImplementedError
 
+    @abstractmethod
     def before_first_process(self) -> None:
         """What else must lie on its disk."""
 
